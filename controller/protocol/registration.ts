@@ -1,0 +1,81 @@
+import { BLOCK_BYTES, MAX_REPLICAS, MAX_VOLUME_BYTES } from '../../replica/common/limits.ts';
+import { readInteger, readObject, readOneOf, readString } from '../../replica/common/validate.ts';
+import { decodeMembership, type Membership } from './membership.ts';
+
+/**
+ * What the orchestrator tells a controller of its volume.
+ *
+ *   GET /v1/registry/NAMESPACE/NAME             → 200 Registration
+ *   PUT /v1/registry/NAMESPACE/NAME/membership  Membership, whose `version` is the current one + 1
+ *                                               → 200 Membership as stored
+ *                                               → 409 { error: { code, message }, membership: current }
+ *
+ * The PUT is the compare-and-swap of design section 3; it is durable before it is answered. A lost
+ * answer is resolved by reading, never by guessing (I1).
+ */
+export interface Registration {
+  readonly volume: VolumeSpec;
+  readonly membership: Membership;
+  /** Where each replica serves the replication protocol, by replica id. */
+  readonly addresses: Readonly<Record<string, ReplicaAddress>>;
+}
+
+export interface VolumeSpec {
+  /** Random, made when the volume was created: a new volume of the same name is another volume. */
+  readonly id: string;
+  readonly namespace: string;
+  readonly name: string;
+  readonly sizeBytes: number;
+  /** Copies besides the first, 0–5. */
+  readonly replicas: number;
+  readonly failureMode: FailureMode;
+  /** Copies that may be missing in soft mode, 0–4. */
+  readonly failureTolerance: number;
+}
+
+export const FAILURE_MODES = ['soft', 'hard', 'alwayson'] as const;
+export type FailureMode = (typeof FAILURE_MODES)[number];
+
+export interface ReplicaAddress {
+  readonly host: string;
+  readonly port: number;
+}
+
+export function registrationPath(namespace: string, name: string): string {
+  return `/v1/registry/${encodeURIComponent(namespace)}/${encodeURIComponent(name)}`;
+}
+
+export function decodeRegistration(value: unknown): Registration {
+  const fields = readObject(value, 'registration');
+  return {
+    volume: decodeVolumeSpec(fields.volume),
+    membership: decodeMembership(fields.membership),
+    addresses: Object.fromEntries(
+      Object.entries(readObject(fields.addresses, 'addresses')).map(([replicaId, address]) => [
+        replicaId,
+        decodeAddress(address),
+      ]),
+    ),
+  };
+}
+
+export function decodeVolumeSpec(value: unknown): VolumeSpec {
+  const fields = readObject(value, 'volume');
+  return {
+    id: readString(fields, 'id'),
+    namespace: readString(fields, 'namespace'),
+    name: readString(fields, 'name'),
+    sizeBytes: readInteger(fields, 'sizeBytes', { min: BLOCK_BYTES, max: MAX_VOLUME_BYTES }),
+    replicas: readInteger(fields, 'replicas', { min: 0, max: MAX_REPLICAS }),
+    failureMode: readOneOf(fields, 'failureMode', FAILURE_MODES),
+    failureTolerance: readInteger(fields, 'failureTolerance', { min: 0, max: MAX_REPLICAS - 1 }),
+  };
+}
+
+function decodeAddress(value: unknown): ReplicaAddress {
+  const fields = readObject(value, 'address');
+  return {
+    host: readString(fields, 'host'),
+    port: readInteger(fields, 'port', { min: 1, max: 65535 }),
+  };
+}

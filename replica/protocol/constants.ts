@@ -1,0 +1,56 @@
+import { MAX_IO_BYTES } from '../common/limits.ts';
+
+/** "KEEL" in ASCII, first in every frame. */
+export const FRAME_MAGIC = 0x4b45454c;
+export const PROTOCOL_VERSION = 1;
+export const HEADER_BYTES = 48;
+
+/** A payload is never longer than one I/O: lz4 output that is not smaller is not sent. */
+export const MAX_PAYLOAD_BYTES = MAX_IO_BYTES;
+
+/** The hello is JSON and small; a longer one is refused before it is buffered. */
+export const MAX_HELLO_BYTES = 64 * 1024;
+
+/** What a frame asks or answers. Numbers are on the wire: add, never renumber. */
+export const OPCODE = {
+  CHALLENGE: 1,
+  HELLO: 2,
+  WELCOME: 3,
+  REFUSED: 4,
+  READ: 16,
+  WRITE: 17,
+  FLUSH: 18,
+  TRIM: 19,
+  STATUS: 20,
+  HEARTBEAT: 21,
+  GOODBYE: 22,
+  READ_REPLY: 48,
+  WRITE_REPLY: 49,
+  FLUSH_REPLY: 50,
+  TRIM_REPLY: 51,
+  STATUS_REPLY: 52,
+  HEARTBEAT_REPLY: 53,
+  GOODBYE_REPLY: 54,
+} as const;
+export type Opcode = (typeof OPCODE)[keyof typeof OPCODE];
+
+/** Bits of the flags field. Numbers are on the wire. */
+export const FLAG = {
+  /** The payload is one LZ4 block of `length` bytes once decompressed. */
+  LZ4: 1,
+  /** Force unit access: answer only once the bytes are on stable storage (I8). */
+  FUA: 2,
+  /** READ_REPLY without payload: `length` bytes, all zero. */
+  ZERO: 4,
+} as const;
+
+/** Outcome of a request. Numbers are on the wire. */
+export const STATUS = {
+  OK: 0,
+  /** The range or length makes no sense for this volume. */
+  INVALID: 1,
+  /** The disk failed; the replica stops after saying so. */
+  IO_FAILED: 2,
+  NO_SPACE: 3,
+} as const;
+export type Status = (typeof STATUS)[keyof typeof STATUS];
