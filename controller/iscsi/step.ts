@@ -1,0 +1,75 @@
+import type { NexusId, ScsiOutcome } from '../scsi/plan.ts';
+
+/** Names one TCP connection for the time it exists; given out by the driver. */
+export type ConnectionId = number;
+/** Names one SCSI task handed to the device server, unique over the target's life. */
+export type TaskId = number;
+
+/** One iSCSI PDU as cut from the stream by the framer. */
+export interface Pdu {
+  /** The 48-byte basic header segment (RFC 7143 section 11.2.1). */
+  readonly header: Buffer;
+  /** Additional header segments; empty when none. */
+  readonly ahs: Buffer;
+  /** Data segment without padding. May be a view on the receive buffer. */
+  readonly data: Buffer;
+}
+
+/** What happens to a target. The driver feeds these in the order in which they happened. */
+export type TargetEvent =
+  | {
+      readonly kind: 'opened';
+      readonly connection: ConnectionId;
+      readonly peer: string;
+      readonly nowMs: number;
+    }
+  | {
+      readonly kind: 'pdu';
+      readonly connection: ConnectionId;
+      readonly pdu: Pdu;
+      readonly nowMs: number;
+    }
+  /** The socket is gone, whoever closed it. */
+  | { readonly kind: 'closed'; readonly connection: ConnectionId; readonly nowMs: number }
+  /** The device server is done with a task that was handed out by an `execute` effect. */
+  | {
+      readonly kind: 'task-done';
+      readonly task: TaskId;
+      readonly outcome: ScsiOutcome;
+      readonly nowMs: number;
+    }
+  /** About once a second while any connection is open. */
+  | { readonly kind: 'tick'; readonly nowMs: number }
+  /** A clean stop: tell every initiator (async message) and let them go. */
+  | { readonly kind: 'shutdown'; readonly nowMs: number };
+
+/** What a target wants done. Order within one connection must be kept. */
+export type TargetEffect =
+  /** `data` is sent behind `header`, padded to 4 bytes by the driver. */
+  | {
+      readonly kind: 'send';
+      readonly connection: ConnectionId;
+      readonly header: Buffer;
+      readonly data: Buffer | undefined;
+    }
+  /** Hand this command to the device server; `task-done` is owed for it, also after an abort. */
+  | {
+      readonly kind: 'execute';
+      readonly task: TaskId;
+      readonly nexus: NexusId;
+      readonly lun: Buffer;
+      readonly cdb: Buffer;
+      readonly dataOut: Buffer;
+    }
+  /** A session reached the full feature phase: the device server raises its power-on attention. */
+  | { readonly kind: 'nexus-opened'; readonly nexus: NexusId; readonly initiator: string }
+  | { readonly kind: 'nexus-closed'; readonly nexus: NexusId }
+  /**
+   * Operations of this task that were not yet sent to the copies must never be (I15). Its
+   * `task-done` still follows, once what was sent has been answered.
+   */
+  | { readonly kind: 'cancel'; readonly task: TaskId }
+  /** LOGICAL UNIT RESET or a target reset: the device server raises attentions on all nexuses. */
+  | { readonly kind: 'logical-unit-reset'; readonly nexus: NexusId }
+  /** Close after what was sent before it has been flushed. `reason` is for the log. */
+  | { readonly kind: 'close'; readonly connection: ConnectionId; readonly reason: string };
