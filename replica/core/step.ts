@@ -1,0 +1,72 @@
+import type { Opcode, Status } from '../protocol/constants.ts';
+import type { Frame } from '../protocol/frame.ts';
+import type { Hello, Refusal, Welcome } from '../protocol/hello.ts';
+import type { Metadata } from '../store/metadata-record.ts';
+
+/** Names one connection for the time it exists; given out by the driver, never used again. */
+export type ConnectionId = number;
+
+/** What happens to a replica. The driver feeds these in the order in which they happened. */
+export type ReplicaEvent =
+  /** Its proof was checked by the driver. */
+  | { readonly kind: 'hello'; readonly connection: ConnectionId; readonly hello: Hello }
+  | { readonly kind: 'frame'; readonly connection: ConnectionId; readonly frame: Frame }
+  | { readonly kind: 'closed'; readonly connection: ConnectionId }
+  /** Outcome of a `write` or `trim`, or of a `read` that failed. */
+  | {
+      readonly kind: 'executed';
+      readonly connection: ConnectionId;
+      readonly frame: Frame;
+      readonly status: Status;
+    }
+  /** The payload of a `write` is not `length` bytes of LZ4. */
+  | { readonly kind: 'malformed'; readonly connection: ConnectionId }
+  /** All effects so far have been carried out: the moment to group what needs an fdatasync. */
+  | { readonly kind: 'turn-ended' }
+  /** Outcome of `fdatasync`; `failure` is undefined when the data is on stable storage. */
+  | { readonly kind: 'synced'; readonly failure: string | undefined }
+  | { readonly kind: 'shutdown' };
+
+/**
+ * What a replica wants done. The driver carries effects out in order, each before the next; only
+ * `fdatasync` merely starts. Effects of a connection that is closed meanwhile are dropped.
+ */
+export type ReplicaEffect =
+  /** Durable before the next effect; if that fails, the replica stops. */
+  | { readonly kind: 'persist'; readonly metadata: Metadata }
+  | { readonly kind: 'welcome'; readonly connection: ConnectionId; readonly welcome: Welcome }
+  /** Say why, then close. */
+  | { readonly kind: 'refuse'; readonly connection: ConnectionId; readonly refusal: Refusal }
+  /** Answered by the driver with the data; only a failure comes back as `executed`. */
+  | { readonly kind: 'read'; readonly connection: ConnectionId; readonly frame: Frame }
+  | { readonly kind: 'write'; readonly connection: ConnectionId; readonly frame: Frame }
+  | { readonly kind: 'trim'; readonly connection: ConnectionId; readonly frame: Frame }
+  | {
+      readonly kind: 'reply';
+      readonly connection: ConnectionId;
+      readonly opcode: Opcode;
+      readonly seq: number;
+      readonly status: Status;
+      readonly payload?: Buffer;
+    }
+  /** Start one; `synced` is owed for it. Never asked for while another is under way. */
+  | { readonly kind: 'fdatasync' }
+  /** Drop the connection at once. `reason` is for the log. */
+  | { readonly kind: 'close'; readonly connection: ConnectionId; readonly reason: string }
+  /** Send what is to be sent, then end the process. */
+  | { readonly kind: 'stop'; readonly isFailure: boolean; readonly reason: string };
+
+/** What a replica says of itself, in STATUS_REPLY and at /status. */
+export interface ReplicaStatus {
+  readonly volumeId: string;
+  readonly replicaId: string;
+  readonly dataId: string;
+  readonly sizeBytes: number;
+  readonly epoch: number;
+  readonly session: number;
+  readonly isPristine: boolean;
+  /** The instance that is connected now. */
+  readonly controller: string | null;
+  /** Writes that other copies may lack. */
+  readonly tailLength: number;
+}

@@ -1,0 +1,154 @@
+import { assert } from '../common/assert.ts';
+import { crc32c } from '../common/crc32c.ts';
+import { KeelsonError, messageOf } from '../common/errors.ts';
+import { BLOCK_BYTES, MAX_VOLUME_BYTES } from '../common/limits.ts';
+import {
+  parseJson,
+  readBoolean,
+  readInteger,
+  readObject,
+  readString,
+  readStringOrNull,
+} from '../common/validate.ts';
+
+/**
+ * What a replica knows of itself, in the file `metadata`: two slots of 4096 bytes, written in turn,
+ * so that one of them is whole whatever moment the power goes. Little-endian.
+ *
+ *   offset  size  field
+ *        0     8  magic "KEELMETA"
+ *        8     4  format version
+ *       12     4  jsonBytes
+ *       16     8  sequence    counts writes; record n lies in slot n mod 2
+ *       24     4  zero        reserved
+ *       28     4  crc         CRC-32C of bytes 0–27 and the JSON
+ *       32     …  JSON (UTF-8), then zeros
+ */
+export interface Metadata {
+  readonly volumeId: string;
+  readonly replicaId: string;
+  /** Random, made when the directory was formatted; never changes. */
+  readonly dataId: string;
+  readonly sizeBytes: number;
+  /** Highest epoch seen (I4), and the controller instance that came with it. */
+  readonly epoch: number;
+  readonly instanceId: string | null;
+  /** Counts hellos (I5). */
+  readonly session: number;
+  /** No controller was here since the last one left nothing half done. */
+  readonly isClean: boolean;
+  /** Nothing was ever written. */
+  readonly isPristine: boolean;
+}
+
+export const SLOT_BYTES = 4096;
+export const METADATA_FILE_BYTES = 2 * SLOT_BYTES;
+export const FORMAT_VERSION = 1;
+
+const MAGIC = Buffer.from('KEELMETA', 'latin1');
+const OFFSET = { magic: 0, version: 8, jsonBytes: 12, sequence: 16, crc: 28, json: 32 } as const;
+const MAX_JSON_BYTES = SLOT_BYTES - OFFSET.json;
+
+export interface StoredRecord {
+  readonly metadata: Metadata;
+  readonly sequence: number;
+}
+
+/** Where in the file a record belongs. */
+export function slotOffsetOf(sequence: number): number {
+  return (sequence % 2) * SLOT_BYTES;
+}
+
+export function encodeSlot({ metadata, sequence }: StoredRecord): Buffer {
+  const json = Buffer.from(JSON.stringify(metadata), 'utf8');
+  assert(json.length <= MAX_JSON_BYTES, 'metadata fits a slot', { jsonBytes: json.length });
+  const slot = Buffer.alloc(SLOT_BYTES);
+  MAGIC.copy(slot, OFFSET.magic);
+  slot.writeUInt32LE(FORMAT_VERSION, OFFSET.version);
+  slot.writeUInt32LE(json.length, OFFSET.jsonBytes);
+  slot.writeBigUInt64LE(BigInt(sequence), OFFSET.sequence);
+  json.copy(slot, OFFSET.json);
+  slot.writeUInt32LE(checksum(slot, json.length), OFFSET.crc);
+  return slot;
+}
+
+/**
+ * The newest whole record of a metadata file.
+ *
+ * When the other slot is damaged, the record found may be the one before the last. So it is not
+ * believed to be clean or pristine; its epoch and session may be too low, which the controller
+ * notices against the membership record (I5).
+ *
+ * Errors: CORRUPT when neither slot is whole; FAILED_PRECONDITION when a newer Keelson wrote it.
+ */
+export function chooseRecord(file: Buffer): StoredRecord {
+  const first = decodeSlot(file.subarray(0, SLOT_BYTES));
+  const second = decodeSlot(file.subarray(SLOT_BYTES, METADATA_FILE_BYTES));
+  if (first.ok && second.ok) {
+    return first.record.sequence > second.record.sequence ? first.record : second.record;
+  }
+  if (first.ok) return distrust(first.record);
+  if (second.ok) return distrust(second.record);
+  throw new KeelsonError(
+    'CORRUPT',
+    `both metadata slots are damaged (slot 0: ${first.reason}; slot 1: ${second.reason})`,
+  );
+}
+
+function distrust({ metadata, sequence }: StoredRecord): StoredRecord {
+  return { metadata: { ...metadata, isClean: false, isPristine: false }, sequence };
+}
+
+type DecodedSlot =
+  | { readonly ok: true; readonly record: StoredRecord }
+  | { readonly ok: false; readonly reason: string };
+
+function decodeSlot(slot: Buffer): DecodedSlot {
+  if (slot.length < SLOT_BYTES) return damaged(`${slot.length} bytes instead of ${SLOT_BYTES}`);
+  if (MAGIC.compare(slot, OFFSET.magic, MAGIC.length) !== 0) return damaged('bad magic');
+  const jsonBytes = slot.readUInt32LE(OFFSET.jsonBytes);
+  if (jsonBytes > MAX_JSON_BYTES) return damaged(`record of ${jsonBytes} bytes`);
+  if (slot.readUInt32LE(OFFSET.crc) !== checksum(slot, jsonBytes)) {
+    return damaged('checksum does not hold');
+  }
+  const version = slot.readUInt32LE(OFFSET.version);
+  if (version !== FORMAT_VERSION) {
+    // Whole, but not ours: falling back to the other slot would undo what a newer program wrote.
+    throw new KeelsonError(
+      'FAILED_PRECONDITION',
+      `metadata has format version ${version}, this program knows ${FORMAT_VERSION}; run the newer Keelson`,
+    );
+  }
+  try {
+    const json = slot.toString('utf8', OFFSET.json, OFFSET.json + jsonBytes);
+    const sequence = Number(slot.readBigUInt64LE(OFFSET.sequence));
+    return { ok: true, record: { metadata: decodeMetadata(json), sequence } };
+  } catch (error) {
+    return damaged(messageOf(error));
+  }
+}
+
+function damaged(reason: string): DecodedSlot {
+  return { ok: false, reason };
+}
+
+function decodeMetadata(json: string): Metadata {
+  const fields = readObject(parseJson(json, 'metadata'), 'metadata');
+  const counter = { min: 0, max: Number.MAX_SAFE_INTEGER };
+  return {
+    volumeId: readString(fields, 'volumeId'),
+    replicaId: readString(fields, 'replicaId'),
+    dataId: readString(fields, 'dataId'),
+    sizeBytes: readInteger(fields, 'sizeBytes', { min: BLOCK_BYTES, max: MAX_VOLUME_BYTES }),
+    epoch: readInteger(fields, 'epoch', counter),
+    instanceId: readStringOrNull(fields, 'instanceId'),
+    session: readInteger(fields, 'session', counter),
+    isClean: readBoolean(fields, 'isClean'),
+    isPristine: readBoolean(fields, 'isPristine'),
+  };
+}
+
+function checksum(slot: Buffer, jsonBytes: number): number {
+  const header = crc32c(slot.subarray(0, OFFSET.crc));
+  return crc32c(slot.subarray(OFFSET.json, OFFSET.json + jsonBytes), header);
+}
