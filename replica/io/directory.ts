@@ -1,0 +1,195 @@
+import { randomUUID } from 'node:crypto';
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  ftruncateSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  statSync,
+  writeSync,
+} from 'node:fs';
+import { dirname, join } from 'node:path';
+import { tryLock } from 'fs-native-extensions';
+import { KeelsonError, messageOf, systemCodeOf } from '../common/errors.ts';
+import { chooseRecord, encodeSlot, type Metadata } from '../store/metadata-record.ts';
+import { type DataFile, openDataFile } from './data-file.ts';
+import { type MetadataFile, openMetadataFile } from './metadata-file.ts';
+
+/** Which copy a directory is expected to hold. */
+export interface CopyIdentity {
+  readonly dataDir: string;
+  readonly volumeId: string;
+  readonly replicaId: string;
+  readonly sizeBytes: number;
+}
+
+/** A copy's directory, locked by this process (I9): `lock`, `metadata` and `data`. */
+export interface OpenDirectory {
+  readonly metadata: Metadata;
+  readonly metadataFile: MetadataFile;
+  readonly dataFile: DataFile;
+  /** Also lets go of the lock. The kernel does the same when the process dies. */
+  close(): void;
+}
+
+/**
+ * Locks the directory, formats it if it is new, and checks that it holds the copy that is meant.
+ *
+ * Errors: IN_USE, WRONG_IDENTITY, CORRUPT, NO_SPACE, FAILED_PRECONDITION, IO_FAILED. Whatever is
+ * in the directory is kept.
+ */
+export function openDirectory(identity: CopyIdentity): OpenDirectory {
+  const { dataDir } = identity;
+  let lockFd: number | undefined;
+  try {
+    mkdirSync(dataDir, { recursive: true, mode: 0o700 });
+    lockFd = lock(join(dataDir, 'lock'));
+    if (!existsSync(join(dataDir, 'metadata'))) format(identity);
+    return openFormatted(identity, lockFd);
+  } catch (error) {
+    if (lockFd !== undefined) closeSync(lockFd);
+    throw explain(error, dataDir);
+  }
+}
+
+function openFormatted(identity: CopyIdentity, lockFd: number): OpenDirectory {
+  const { dataDir } = identity;
+  const { metadata, sequence } = readRecord(join(dataDir, 'metadata'));
+  check(metadata, identity);
+  const dataFile = openDataFile(join(dataDir, 'data'));
+  const metadataFile = openMetadataFile(join(dataDir, 'metadata'), sequence);
+  return {
+    ...{ metadata, metadataFile, dataFile },
+    close() {
+      dataFile.close();
+      metadataFile.close();
+      closeSync(lockFd);
+    },
+  };
+}
+
+function lock(path: string): number {
+  const fd = openSync(path, 'a+', 0o600);
+  if (!tryLock(fd)) {
+    const holder = readFileSync(path, 'utf8').trim();
+    closeSync(fd);
+    throw new KeelsonError(
+      'IN_USE',
+      `open ${dirname(path)}: locked by another process (pid ${holder || 'unknown'}); stop it first`,
+    );
+  }
+  ftruncateSync(fd, 0);
+  writeSync(fd, `${process.pid}\n`);
+  return fd;
+}
+
+/**
+ * The metadata file appears last and whole, by rename: without it the format was not finished, and
+ * no controller has seen the copy. Data without it means that somebody removed it.
+ */
+function format({ dataDir, volumeId, replicaId, sizeBytes }: CopyIdentity): void {
+  const dataPath = join(dataDir, 'data');
+  if (existsSync(dataPath) && statSync(dataPath).blocks > 0) {
+    throw new KeelsonError(
+      'CORRUPT',
+      `open ${dataDir}: there is data but no metadata; it was kept, restore the file or use an empty directory`,
+    );
+  }
+  createDurably(dataPath, (fd) => ftruncateSync(fd, sizeBytes));
+  const metadata: Metadata = {
+    ...{ volumeId, replicaId, dataId: randomUUID(), sizeBytes, epoch: 0, instanceId: null },
+    ...{ session: 0, isClean: true, isPristine: true },
+  };
+  const temporaryPath = join(dataDir, 'metadata.new');
+  const slots = [0, 1].map((sequence) => encodeSlot({ metadata, sequence }));
+  createDurably(temporaryPath, (fd) => writeSync(fd, Buffer.concat(slots)));
+  syncDirectory(dataDir); // the data file's name is durable before the metadata speaks of it
+  renameSync(temporaryPath, join(dataDir, 'metadata'));
+  syncDirectory(dataDir);
+  syncDirectory(dirname(dataDir));
+}
+
+function createDurably(path: string, fill: (fd: number) => void): void {
+  const fd = openSync(path, 'w', 0o600);
+  try {
+    fill(fd);
+    fsyncSync(fd);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+function syncDirectory(path: string): void {
+  const fd = openSync(path, 'r');
+  try {
+    fsyncSync(fd);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+function readRecord(path: string) {
+  try {
+    return chooseRecord(readFileSync(path));
+  } catch (error) {
+    if (!(error instanceof KeelsonError)) throw error;
+    throw new KeelsonError(
+      error.code,
+      `open ${dirname(path)}: ${error.message}; the data was kept`,
+      { cause: error },
+    );
+  }
+}
+
+function check(metadata: Metadata, identity: CopyIdentity): void {
+  const { dataDir } = identity;
+  for (const field of ['volumeId', 'replicaId'] as const) {
+    if (metadata[field] === identity[field]) continue;
+    throw new KeelsonError(
+      'WRONG_IDENTITY',
+      `open ${dataDir}: it belongs to ${field} ${metadata[field]}, expected ${identity[field]}; use the right directory`,
+    );
+  }
+  if (metadata.sizeBytes !== identity.sizeBytes) {
+    throw new KeelsonError(
+      'FAILED_PRECONDITION',
+      `open ${dataDir}: the copy has ${metadata.sizeBytes} bytes, --size says ${identity.sizeBytes}; changing the size of a copy is not supported yet`,
+    );
+  }
+  const dataPath = join(dataDir, 'data');
+  const fileBytes = existsSync(dataPath) ? statSync(dataPath).size : 0;
+  if (fileBytes < metadata.sizeBytes) {
+    throw new KeelsonError(
+      'CORRUPT',
+      `open ${dataPath}: expected ${metadata.sizeBytes} bytes, got ${fileBytes}; it was truncated or removed, replace this copy`,
+    );
+  }
+}
+
+function explain(error: unknown, dataDir: string): KeelsonError {
+  if (error instanceof KeelsonError) return error;
+  const code = systemCodeOf(error);
+  const options = { cause: error };
+  switch (code) {
+    case 'ENOSPC':
+    case 'EDQUOT':
+      return new KeelsonError(
+        'NO_SPACE',
+        `open ${dataDir}: the file system is full; free space on this node`,
+        options,
+      );
+    case 'EACCES':
+    case 'EPERM':
+    case 'EROFS':
+      return new KeelsonError(
+        'FAILED_PRECONDITION',
+        `open ${dataDir}: no permission to write (${code}); run as its owner or change its mode`,
+        options,
+      );
+    default:
+      return new KeelsonError('IO_FAILED', `open ${dataDir}: ${messageOf(error)}`, options);
+  }
+}

@@ -1,0 +1,97 @@
+import { readFileSync } from 'node:fs';
+import { makeAdminStatus } from '../admin/status.ts';
+import { monotonicClock } from '../common/clock.ts';
+import { type AdminServer, startAdminServer } from '../common/http-admin.ts';
+import { makeLog } from '../common/log.ts';
+import { loadLz4 } from '../common/lz4.ts';
+import { Replica } from '../core/replica.ts';
+import { type OpenDirectory, openDirectory } from './directory.ts';
+import { ReplicaDriver, type StopEffect } from './driver.ts';
+import { makeCounters, makeMetrics } from './metrics.ts';
+import type { ReplicaOptions } from './options.ts';
+import { explainListen, ReplicaServer } from './server.ts';
+
+export interface RunningReplica {
+  readonly port: number;
+  readonly adminPort: number;
+  /** Finishes what arrived, makes it durable, and ends. */
+  stop(): void;
+  /** Everything is closed. */
+  readonly ended: Promise<StopEffect>;
+}
+
+/**
+ * Opens the directory and serves it until it is stopped or fails.
+ *
+ * Errors: a KeelsonError that says in one sentence why the replica cannot start.
+ */
+export async function startReplica(options: ReplicaOptions): Promise<RunningReplica> {
+  const { volume, replicaId } = options;
+  const log = makeLog({ role: 'replica', volume, replicaId });
+  const lz4 = await loadLz4();
+  const directory = openDirectory(options);
+  const { dataFile, metadataFile, metadata } = directory;
+  const counters = makeCounters();
+  const allocatedBytes = () => dataFile.allocatedBytes();
+  const metrics = makeMetrics(counters, allocatedBytes);
+  const replica = new Replica(metadata, readBootId());
+  let isReady = false;
+  const stopped = Promise.withResolvers<StopEffect>();
+  const driver = new ReplicaDriver({
+    ...{ replica, dataFile, metadataFile, lz4, counters, log, clock: monotonicClock },
+    observeFsync: (seconds) => metrics.observeFsync(seconds),
+    onStop: stopped.resolve,
+  });
+  const server = new ReplicaServer({ ...options, driver, counters, log });
+  const admin = await listenAdmin(options, {
+    isReady: () => isReady,
+    status: () =>
+      makeAdminStatus(replica.status, {
+        ...{ volume, allocatedBytes: allocatedBytes(), lz4: lz4.name },
+      }),
+    metrics: metrics.registry,
+  });
+  const port = await server.listen();
+  isReady = true;
+  const { dataId, sizeBytes, epoch, session, isClean } = metadata;
+  const facts = { dataId, sizeBytes, epoch, session, isClean, lz4: lz4.name };
+  log.info('replica serves', { port, adminPort: admin.port, ...facts });
+  return {
+    ...{ port, adminPort: admin.port },
+    stop: () => driver.turn({ kind: 'shutdown' }),
+    ended: stopped.promise.then(async (stop) => {
+      isReady = false;
+      const { reason } = stop;
+      if (stop.isFailure) log.error('replica failed', { reason });
+      else log.info('replica stops', { reason });
+      await closeAll(server, admin, directory);
+      return stop;
+    }),
+  };
+}
+
+async function listenAdmin(
+  { host, adminPort }: ReplicaOptions,
+  pages: Omit<Parameters<typeof startAdminServer>[0], 'host' | 'port'>,
+): Promise<AdminServer> {
+  try {
+    return await startAdminServer({ host, port: adminPort, ...pages });
+  } catch (error) {
+    throw explainListen(error, host, adminPort);
+  }
+}
+
+async function closeAll(
+  server: ReplicaServer,
+  admin: AdminServer,
+  directory: OpenDirectory,
+): Promise<void> {
+  await server.close();
+  await admin.close();
+  directory.close();
+}
+
+/** The same for all processes until the machine starts anew (I13). */
+function readBootId(): string {
+  return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
+}
