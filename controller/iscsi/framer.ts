@@ -1,0 +1,108 @@
+import { ahsBytesOf, BHS_BYTES, dataBytesOf, NO_BYTES, padded } from './bhs.ts';
+import { MAX_AHS_BYTES } from './limits.ts';
+import type { Pdu } from './step.ts';
+
+/**
+ * Cuts a byte stream into PDUs. Feeding it one byte at a time or all at once gives the same PDUs.
+ *
+ *   BHS (48)  AHS (4 × TotalAHSLength)  [header digest]  data, padded to 4  [data digest]
+ *
+ * Digests are negotiated to None, so both are 0 bytes; they would be counted in `#measure` and
+ * checked in `#cut`. A PDU that lies within one chunk is not copied; one that spans chunks is
+ * gathered into a buffer of its own once its header (and so its capped length, I11) is known.
+ */
+export class PduFramer {
+  readonly #maxDataBytes: number;
+  #header = Buffer.alloc(BHS_BYTES);
+  #headerBytes = 0;
+  #gathering: { readonly bytes: Buffer; filled: number } | undefined;
+
+  /** @param maxDataBytes what we declare as MaxRecvDataSegmentLength */
+  constructor(maxDataBytes: number) {
+    this.#maxDataBytes = maxDataBytes;
+  }
+
+  /**
+   * Appends the PDUs that `chunk` completes to `pdus`; they may be views on it, so the chunk must
+   * not be written to afterwards.
+   *
+   * Errors: returns the reason when the stream is unusable; the connection must then be closed and
+   * the framer dropped.
+   */
+  push(chunk: Buffer, pdus: Pdu[]): string | undefined {
+    let at = 0;
+    while (at < chunk.length) {
+      if (this.#gathering !== undefined || this.#headerBytes > 0) {
+        const taken = this.#continue(chunk, at, pdus);
+        if (typeof taken === 'string') return taken;
+        at += taken;
+        continue;
+      }
+      const available = chunk.length - at;
+      if (available < BHS_BYTES) {
+        this.#headerBytes = chunk.copy(this.#header, 0, at);
+        return undefined;
+      }
+      const total = this.#measure(chunk, at);
+      if (typeof total === 'string') return total;
+      if (available < total) {
+        this.#startGathering(total, chunk, at);
+        return undefined;
+      }
+      pdus.push(this.#cut(chunk, at));
+      at += total;
+    }
+    return undefined;
+  }
+
+  /** Takes more bytes of a PDU that began in an earlier chunk; returns how many. */
+  #continue(chunk: Buffer, at: number, pdus: Pdu[]): number | string {
+    let taken: number;
+    if (this.#gathering === undefined) {
+      taken = chunk.copy(this.#header, this.#headerBytes, at);
+      this.#headerBytes += taken;
+      if (this.#headerBytes < BHS_BYTES) return taken;
+      const total = this.#measure(this.#header, 0);
+      if (typeof total === 'string') return total;
+      this.#startGathering(total, this.#header, 0);
+      this.#headerBytes = 0;
+    } else {
+      taken = chunk.copy(this.#gathering.bytes, this.#gathering.filled, at);
+      this.#gathering.filled += taken;
+    }
+    const gathering = this.#gathering;
+    if (gathering !== undefined && gathering.filled === gathering.bytes.length) {
+      this.#gathering = undefined;
+      pdus.push(this.#cut(gathering.bytes, 0));
+    }
+    return taken;
+  }
+
+  #startGathering(totalBytes: number, from: Buffer, at: number): void {
+    const bytes = Buffer.allocUnsafe(totalBytes);
+    this.#gathering = { bytes, filled: from.copy(bytes, 0, at) };
+  }
+
+  /** Bytes of the whole PDU whose header is at `at`, or why they cannot be believed. */
+  #measure(bytes: Buffer, at: number): number | string {
+    const ahsBytes = ahsBytesOf(bytes, at);
+    if (ahsBytes > MAX_AHS_BYTES) {
+      return `additional header segments of ${ahsBytes} bytes, limit ${MAX_AHS_BYTES}`;
+    }
+    const dataBytes = dataBytesOf(bytes, at);
+    if (dataBytes > this.#maxDataBytes) {
+      return `data segment of ${dataBytes} bytes, limit ${this.#maxDataBytes}`;
+    }
+    return BHS_BYTES + ahsBytes + padded(dataBytes);
+  }
+
+  #cut(bytes: Buffer, at: number): Pdu {
+    const ahsEnd = at + BHS_BYTES + ahsBytesOf(bytes, at);
+    const dataBytes = dataBytesOf(bytes, at);
+    return {
+      header: bytes.subarray(at, at + BHS_BYTES),
+      ahs: ahsEnd === at + BHS_BYTES ? NO_BYTES : bytes.subarray(at + BHS_BYTES, ahsEnd),
+      data: dataBytes === 0 ? NO_BYTES : bytes.subarray(ahsEnd, ahsEnd + dataBytes),
+    };
+  }
+}
