@@ -1,0 +1,98 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { decodeMembership } from '../../controller/protocol/membership.ts';
+import { ERROR_CODES, KeelsonError } from '../../replica/common/errors.ts';
+import type { Installation } from '../installation/installation.ts';
+import { addressOf, decodeVolumeRequest } from '../model/volume.ts';
+import { streamEvents } from './event-stream.ts';
+import { bearerToken, readJsonBody, sendJson } from './http.ts';
+
+export interface Exchange {
+  readonly installation: Installation;
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  readonly query: URLSearchParams;
+  /** What the `*` of the route's path stand for. */
+  readonly names: readonly string[];
+}
+
+export interface Route {
+  readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE';
+  readonly path: string;
+  readonly query?: readonly string[];
+  readonly handle: (exchange: Exchange) => Promise<void> | void;
+}
+
+/** A creation answers when the portal does, so that a script can log in right away; or after this. */
+const READY_WAIT_MS = 3_000;
+
+export const ROUTES: readonly Route[] = [
+  { method: 'GET', path: '/healthz', handle: ({ response }) => sendJson(response, 200, {}) },
+  { method: 'GET', path: '/readyz', handle: ({ response }) => sendJson(response, 200, {}) },
+  { method: 'POST', path: '/v1/volumes', handle: createVolume },
+  { method: 'GET', path: '/v1/volumes', query: ['namespace'], handle: listVolumes },
+  { method: 'GET', path: '/v1/volumes/*/*', handle: inspectVolume },
+  { method: 'DELETE', path: '/v1/volumes/*/*', query: ['force'], handle: deleteVolume },
+  {
+    method: 'GET',
+    path: '/v1/nodes',
+    handle: ({ installation, response }) => sendJson(response, 200, installation.nodes()),
+  },
+  {
+    method: 'GET',
+    path: '/v1/events',
+    handle: ({ installation, request, response }) =>
+      streamEvents(installation.events, request, response),
+  },
+  { method: 'GET', path: '/v1/registry/*/*', handle: readRegistration },
+  { method: 'PUT', path: '/v1/registry/*/*/membership', handle: changeMembership },
+];
+
+async function createVolume({ installation, request, response }: Exchange): Promise<void> {
+  const wanted = decodeVolumeRequest(await readJsonBody(request));
+  const { isNew } = await installation.create(wanted);
+  const address = addressOf(wanted);
+  await installation.whenReady(address, READY_WAIT_MS);
+  sendJson(response, isNew ? 201 : 200, await installation.view(address));
+}
+
+async function listVolumes({ installation, response, query }: Exchange): Promise<void> {
+  sendJson(response, 200, await installation.views(query.get('namespace') ?? undefined));
+}
+
+async function inspectVolume(exchange: Exchange): Promise<void> {
+  sendJson(exchange.response, 200, await exchange.installation.view(addressIn(exchange)));
+}
+
+async function deleteVolume(exchange: Exchange): Promise<void> {
+  const force = exchange.query.get('force') ?? 'false';
+  if (force !== 'true' && force !== 'false') {
+    throw new KeelsonError('INVALID_ARGUMENT', 'force: expected true or false');
+  }
+  await exchange.installation.delete(addressIn(exchange), { isForced: force === 'true' });
+  sendJson(exchange.response, 200, {});
+}
+
+function readRegistration(exchange: Exchange): void {
+  const secret = bearerToken(exchange.request);
+  const registration = exchange.installation.registration(addressIn(exchange), secret);
+  sendJson(exchange.response, 200, registration);
+}
+
+async function changeMembership(exchange: Exchange): Promise<void> {
+  const { installation, request, response } = exchange;
+  const address = addressIn(exchange);
+  const secret = bearerToken(request);
+  const next = decodeMembership(await readJsonBody(request));
+  const change = await installation.changeMembership(address, secret, next);
+  if (change.ok) {
+    sendJson(response, 200, change.after);
+    return;
+  }
+  const error = { code: 'CONFLICT', message: `membership of ${address}: ${change.reason}` };
+  sendJson(response, ERROR_CODES.CONFLICT.http, { error, membership: change.current });
+}
+
+function addressIn({ names }: Exchange): string {
+  const [namespace = '', name = ''] = names;
+  return addressOf({ namespace, name });
+}

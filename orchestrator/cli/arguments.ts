@@ -1,0 +1,170 @@
+import { parseArgs } from 'node:util';
+import { messageOf } from '../../replica/common/errors.ts';
+import { parseVolumeName, type VolumeName } from '../model/volume.ts';
+
+/** What the command line asks for. */
+export type Command = { readonly api: string; readonly output: 'table' | 'json' } & Verb;
+
+type Verb =
+  | { readonly kind: 'help' }
+  | {
+      readonly kind: 'volume create';
+      readonly volume: VolumeName;
+      readonly size?: string;
+      readonly labels: Readonly<Record<string, string>>;
+    }
+  | { readonly kind: 'volume ls'; readonly namespace?: string }
+  | { readonly kind: 'volume inspect'; readonly volume: VolumeName }
+  | { readonly kind: 'volume rm'; readonly volume: VolumeName; readonly isForced: boolean }
+  | { readonly kind: 'volume watch'; readonly volume?: VolumeName }
+  | { readonly kind: 'node ls' };
+
+export const DEFAULT_API = 'http://127.0.0.1:5705';
+
+export const HELP = `keelson - replicated block volumes
+
+  keelson volume create [--size 1Gi] [--label KEY=VALUE]... NAME
+  keelson volume ls
+  keelson volume inspect NAME
+  keelson volume rm [--force] NAME
+  keelson volume watch [NAME]
+  keelson node ls
+
+NAME is NAME or NAMESPACE/NAME.
+
+  -n, --namespace NAMESPACE   default: default (ls: all)
+  -o, --output table|json     default: table
+      --api URL               default: $KEELSON_API or ${DEFAULT_API}
+
+Labels that decide something:
+  keelson.io/replicas=0..5             copies besides the first, default 0
+  keelson.io/failure-mode=soft|hard|alwayson
+  keelson.io/failure-tolerance=0..4    copies that may be missing in soft mode
+`;
+
+/** The command line does not say what to do: exit code 2. */
+export class UsageError extends Error {
+  constructor(message: string) {
+    super(`${message}; see keelson --help`);
+    this.name = 'UsageError';
+  }
+}
+
+const OPTIONS = {
+  namespace: { type: 'string', short: 'n' },
+  output: { type: 'string', short: 'o' },
+  api: { type: 'string' },
+  help: { type: 'boolean', short: 'h' },
+  size: { type: 'string' },
+  label: { type: 'string', multiple: true },
+  force: { type: 'boolean', short: 'f' },
+} as const;
+
+type Values = ReturnType<typeof parseValues>['values'];
+
+/** Options that every command takes, and those that only some do. */
+const COMMON: readonly string[] = ['output', 'api', 'help'];
+const OWN: Readonly<Record<string, readonly string[]>> = {
+  'volume create': ['namespace', 'size', 'label'],
+  'volume ls': ['namespace'],
+  'volume inspect': ['namespace'],
+  'volume rm': ['namespace', 'force'],
+  'volume watch': ['namespace'],
+  'node ls': [],
+};
+
+/** Errors: UsageError; INVALID_ARGUMENT for a volume name that is none. */
+export function parseCommand(
+  words: readonly string[],
+  environment: Readonly<Record<string, string | undefined>>,
+): Command {
+  const { values, positionals } = parseValues(words);
+  const output = values.output ?? 'table';
+  if (output !== 'table' && output !== 'json') {
+    throw new UsageError(`--output: expected table or json, got ${output}`);
+  }
+  const api = values.api ?? environment.KEELSON_API ?? DEFAULT_API;
+  if (!URL.canParse(api)) throw new UsageError(`--api: expected a URL, got ${api}`);
+  const isHelp = values.help === true || positionals.length === 0 || positionals[0] === 'help';
+  const verb: Verb = isHelp ? { kind: 'help' } : parseVerb(positionals, values);
+  return { ...verb, api, output };
+}
+
+function parseValues(words: readonly string[]) {
+  try {
+    return parseArgs({ args: [...words], options: OPTIONS, allowPositionals: true });
+  } catch (error) {
+    throw new UsageError(messageOf(error).split('. ')[0] ?? 'unknown option');
+  }
+}
+
+function parseVerb(positionals: readonly string[], values: Values): Verb {
+  const [noun = '', action = '', ...names] = positionals;
+  const kind = `${noun} ${action}`.trim();
+  const own = OWN[kind];
+  if (own === undefined) throw new UsageError(`unknown command: ${kind}`);
+  const foreign = Object.keys(values).find((name) => !COMMON.includes(name) && !own.includes(name));
+  if (foreign !== undefined) throw new UsageError(`${kind} takes no --${foreign}`);
+  const { namespace } = values;
+  switch (kind) {
+    case 'volume create':
+      return {
+        kind,
+        volume: theVolume(kind, names, namespace),
+        labels: parseLabels(values.label ?? []),
+        ...(values.size === undefined ? {} : { size: values.size }),
+      };
+    case 'volume inspect':
+      return { kind, volume: theVolume(kind, names, namespace) };
+    case 'volume rm':
+      return {
+        kind,
+        volume: theVolume(kind, names, namespace),
+        isForced: values.force === true,
+      };
+    case 'volume watch':
+      if (names.length === 0) return { kind };
+      return { kind, volume: theVolume(kind, names, namespace) };
+    case 'volume ls':
+      refuseNames(kind, names);
+      return namespace === undefined ? { kind } : { kind, namespace };
+    default:
+      refuseNames(kind, names);
+      return { kind: 'node ls' };
+  }
+}
+
+function theVolume(
+  kind: string,
+  names: readonly string[],
+  namespace: string | undefined,
+): VolumeName {
+  const [name] = names;
+  if (name === undefined || names.length > 1) {
+    throw new UsageError(`${kind}: expected one volume, got ${names.length}`);
+  }
+  if (namespace !== undefined && name.includes('/')) {
+    throw new UsageError(`${kind}: give the namespace once, in ${name} or as --namespace`);
+  }
+  return parseVolumeName(name, namespace);
+}
+
+function refuseNames(kind: string, names: readonly string[]): void {
+  if (names.length > 0) throw new UsageError(`${kind} takes no name, got ${names.join(' ')}`);
+}
+
+function parseLabels(texts: readonly string[]): Record<string, string> {
+  const labels = new Map<string, string>();
+  for (const text of texts) {
+    const separatorIndex = text.indexOf('=');
+    if (separatorIndex < 1) throw new UsageError(`--label: expected KEY=VALUE, got ${text}`);
+    const key = text.slice(0, separatorIndex);
+    const value = text.slice(separatorIndex + 1);
+    const other = labels.get(key);
+    if (other !== undefined && other !== value) {
+      throw new UsageError(`--label ${key}: given as ${other} and as ${value}`);
+    }
+    labels.set(key, value);
+  }
+  return Object.fromEntries(labels);
+}

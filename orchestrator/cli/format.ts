@@ -1,0 +1,110 @@
+import { formatSize } from '../model/size.ts';
+import type { CopyView, EventView, NodeView, VolumeView } from '../model/view.ts';
+import { addressOf } from '../model/volume.ts';
+
+const BAR_CHARS = 20;
+
+/** Columns wide enough for their longest cell, two spaces apart. */
+export function formatTable(rows: readonly (readonly string[])[]): string {
+  const widths: number[] = [];
+  for (const row of rows) {
+    for (const [index, cell] of row.entries()) {
+      widths[index] = Math.max(widths[index] ?? 0, cell.length);
+    }
+  }
+  return rows
+    .map((row) =>
+      row
+        .map((cell, index) => cell.padEnd(widths[index] ?? 0))
+        .join('  ')
+        .trimEnd(),
+    )
+    .map((line) => `${line}\n`)
+    .join('');
+}
+
+export function formatVolumes(volumes: readonly VolumeView[]): string {
+  const rows = volumes.map((volume) => [
+    addressOf(volume),
+    formatSize(volume.sizeBytes),
+    volume.isDeleting ? 'deleting' : volume.health,
+    formatInSync(volume),
+    formatMode(volume),
+    volume.portal,
+    volume.controller.sessions === null ? '-' : String(volume.controller.sessions),
+  ]);
+  const header = ['VOLUME', 'SIZE', 'HEALTH', 'IN SYNC', 'FAILURE MODE', 'PORTAL', 'SESSIONS'];
+  return formatTable([header, ...rows]);
+}
+
+export function formatNodes(nodes: readonly NodeView[]): string {
+  const rows = nodes.map(({ name, address, copyCount, directory }) => [
+    name,
+    address,
+    String(copyCount),
+    directory,
+  ]);
+  return formatTable([['NODE', 'ADDRESS', 'COPIES', 'DIRECTORY'], ...rows]);
+}
+
+export function formatVolume(volume: VolumeView): string {
+  const { controller, membership } = volume;
+  const labels = Object.entries(volume.labels).map(([label, value]) => `${label}=${value}`);
+  const facts = formatTable([
+    ['Volume:', addressOf(volume)],
+    [
+      'Health:',
+      volume.isDeleting ? 'deleting' : `${volume.health}, ${formatInSync(volume)} in sync`,
+    ],
+    ['Size:', `${formatSize(volume.sizeBytes)} (${volume.sizeBytes} bytes)`],
+    ['Replicas:', `${volume.replicas} (${volume.replicas + 1} copies)`],
+    ['Failure mode:', formatMode(volume)],
+    ['Labels:', labels.length === 0 ? 'none' : labels.join(' ')],
+    ['Target:', volume.targetName],
+    ['Portal:', volume.portal],
+    ['URL:', iscsiUrl(volume)],
+    ['Controller:', `${controller.process}, ${controller.sessions ?? 'unknown'} sessions`],
+    ['Membership:', `epoch ${membership.epoch}, generation ${membership.generation}`],
+  ]);
+  return `${facts}\n${formatCopies(volume.copies)}`;
+}
+
+export function formatCopies(copies: readonly CopyView[]): string {
+  const rows = copies.map((copy) => [
+    copy.replicaId,
+    copy.node,
+    copy.state,
+    copy.process,
+    copy.isConnected ? 'yes' : 'no',
+    copy.isPrimary ? 'primary' : '',
+    formatProgress(copy),
+  ]);
+  return formatTable([['COPY', 'NODE', 'STATE', 'PROCESS', 'CONNECTED', 'ROLE', 'SYNC'], ...rows]);
+}
+
+export function formatEvent({ time, volume, message }: EventView): string {
+  return `${time.slice(11, 23)}  ${volume}: ${message}\n`;
+}
+
+/** The address that libiscsi's tools and QEMU take. */
+export function iscsiUrl({ portal, targetName }: VolumeView): string {
+  return `iscsi://${portal}/${targetName}/0`;
+}
+
+function formatInSync({ copies }: VolumeView): string {
+  const inSyncCount = copies.filter(({ state }) => state === 'in-sync').length;
+  return `${inSyncCount} of ${copies.length}`;
+}
+
+function formatMode({ failureMode, failureTolerance }: VolumeView): string {
+  return failureMode === 'soft' ? `soft, tolerance ${failureTolerance}` : failureMode;
+}
+
+function formatProgress({ sync }: CopyView): string {
+  if (sync === undefined) return '';
+  const share = sync.totalBytes === 0 ? 1 : Math.min(1, sync.doneBytes / sync.totalBytes);
+  const doneChars = Math.floor(share * BAR_CHARS);
+  const bar = `[${'#'.repeat(doneChars)}${'.'.repeat(BAR_CHARS - doneChars)}]`;
+  const rate = `${formatSize(sync.bytesPerSecond)}/s`;
+  return `${bar} ${Math.floor(share * 100)}% ${rate}, ${Math.ceil(sync.etaSeconds)} s left`;
+}

@@ -1,0 +1,56 @@
+import type { ApiClient } from '../client/api-client.ts';
+import { addressOf } from '../model/volume.ts';
+import { type Command, HELP } from './arguments.ts';
+import { formatNodes, formatVolume, formatVolumes } from './format.ts';
+import { watch } from './watch.ts';
+
+export interface Terminal {
+  write(text: string): void;
+  /** Lines can be drawn again. */
+  readonly isInteractive: boolean;
+  /** Ends a watch. */
+  readonly signal: AbortSignal;
+}
+
+/** Carries out one command. Errors: those of the client. */
+export async function runCommand(
+  command: Command,
+  client: ApiClient,
+  terminal: Terminal,
+): Promise<void> {
+  const isJson = command.output === 'json';
+  const print = (value: unknown, table: string) =>
+    terminal.write(isJson ? `${JSON.stringify(value, null, 2)}\n` : table);
+  switch (command.kind) {
+    case 'help':
+      terminal.write(HELP);
+      return;
+    case 'volume create': {
+      const { volume, size, labels } = command;
+      const wish = { ...volume, labels, ...(size === undefined ? {} : { size }) };
+      print(await client.createVolume(wish), `${addressOf(volume)}\n`);
+      return;
+    }
+    case 'volume ls': {
+      const volumes = await client.volumes(command.namespace);
+      print(volumes, formatVolumes(volumes));
+      return;
+    }
+    case 'volume inspect': {
+      const volume = await client.volume(command.volume);
+      print(volume, formatVolume(volume));
+      return;
+    }
+    case 'volume rm':
+      await client.deleteVolume(command.volume, { isForced: command.isForced });
+      print({ deleted: addressOf(command.volume) }, `${addressOf(command.volume)}\n`);
+      return;
+    case 'volume watch':
+      await watch(command, client, terminal);
+      return;
+    case 'node ls': {
+      const nodes = await client.nodes();
+      print(nodes, formatNodes(nodes));
+    }
+  }
+}

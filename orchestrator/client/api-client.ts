@@ -1,0 +1,104 @@
+import {
+  ERROR_CODES,
+  type ErrorCode,
+  KeelsonError,
+  messageOf,
+  systemCodeOf,
+} from '../../replica/common/errors.ts';
+import type { EventView, NodeView, VolumeView } from '../model/view.ts';
+import { addressOf, type VolumeName } from '../model/volume.ts';
+import { readServerSentEvents } from './server-sent-events.ts';
+
+export interface VolumeWish extends VolumeName {
+  /** As people write it; see size.ts. */
+  readonly size?: string;
+  readonly labels: Readonly<Record<string, string>>;
+}
+
+/** A deletion may take a child's whole grace period; everything else answers within seconds. */
+const TIMEOUT_MS = 35_000;
+
+/**
+ * The orchestrator's HTTP API. It trusts the orchestrator's answers to have the shapes of view.ts.
+ *
+ * Errors: UNAVAILABLE when nobody answers; else the code that the orchestrator gave.
+ */
+export class ApiClient {
+  readonly #url: string;
+
+  constructor(url: string) {
+    this.#url = url.replace(/\/+$/, '');
+  }
+
+  createVolume(wish: VolumeWish): Promise<VolumeView> {
+    return this.#call('POST', '/v1/volumes', wish);
+  }
+
+  volumes(namespace?: string): Promise<VolumeView[]> {
+    const query = namespace === undefined ? '' : `?${new URLSearchParams({ namespace })}`;
+    return this.#call('GET', `/v1/volumes${query}`);
+  }
+
+  volume(name: VolumeName): Promise<VolumeView> {
+    return this.#call('GET', `/v1/volumes/${addressOf(name)}`);
+  }
+
+  async deleteVolume(name: VolumeName, options: { isForced: boolean }): Promise<void> {
+    await this.#call('DELETE', `/v1/volumes/${addressOf(name)}?force=${options.isForced}`);
+  }
+
+  nodes(): Promise<NodeView[]> {
+    return this.#call('GET', '/v1/nodes');
+  }
+
+  /** State changes from now on, until `signal` ends them or the orchestrator does. */
+  async *events(signal: AbortSignal): AsyncGenerator<EventView> {
+    const response = await this.#fetch('/v1/events', { signal });
+    if (response.body === null) return;
+    for await (const data of readServerSentEvents(response.body)) {
+      yield JSON.parse(data) as EventView;
+    }
+  }
+
+  async #call<T>(method: string, path: string, body?: unknown): Promise<T> {
+    const response = await this.#fetch(path, {
+      method,
+      signal: AbortSignal.timeout(TIMEOUT_MS),
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      headers: { 'content-type': 'application/json' },
+    });
+    return (await response.json()) as T;
+  }
+
+  async #fetch(path: string, init: RequestInit): Promise<Response> {
+    let response: Response;
+    try {
+      response = await fetch(`${this.#url}${path}`, init);
+    } catch (error) {
+      if (init.signal?.reason?.name === 'AbortError') throw error;
+      throw this.#unreachable(error);
+    }
+    if (!response.ok) throw await errorIn(response);
+    return response;
+  }
+
+  #unreachable(error: unknown): KeelsonError {
+    const cause = error instanceof Error && error.cause !== undefined ? error.cause : error;
+    const message =
+      systemCodeOf(cause) === 'ECONNREFUSED'
+        ? `no orchestrator answers at ${this.#url}; start one with: npm start`
+        : `reach the orchestrator at ${this.#url}: ${messageOf(cause)}`;
+    return new KeelsonError('UNAVAILABLE', message, { cause });
+  }
+}
+
+async function errorIn(response: Response): Promise<KeelsonError> {
+  const text = await response.text();
+  try {
+    const { error } = JSON.parse(text) as { error: { code: string; message: string } };
+    const code: ErrorCode = error.code in ERROR_CODES ? (error.code as ErrorCode) : 'INTERNAL';
+    return new KeelsonError(code, String(error.message));
+  } catch {
+    return new KeelsonError('INTERNAL', `HTTP ${response.status} without an explanation`);
+  }
+}

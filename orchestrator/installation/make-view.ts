@@ -1,0 +1,56 @@
+import type { ControllerStatus } from '../../controller/protocol/status.ts';
+import { targetNameOf } from '../../controller/protocol/target-name.ts';
+import { portalAddress } from '../model/layout.ts';
+import type { CopyView, ProcessState, VolumeView } from '../model/view.ts';
+import { addressOf, type VolumeRecord } from '../model/volume.ts';
+import type { ObservedProcess } from '../plan/plan.ts';
+import { controllerKey, replicaKey } from '../plan/processes.ts';
+
+/**
+ * One volume as users see it: what should be, what the record says, which processes run, and what
+ * the controller says, if it answers.
+ */
+export function makeVolumeView(
+  record: VolumeRecord,
+  observed: readonly ObservedProcess[],
+  status: ControllerStatus | undefined,
+): VolumeView {
+  const { id, namespace, name, sizeBytes, replicas, failureMode, failureTolerance } = record.spec;
+  const { version, epoch, generation } = record.membership;
+  const address = addressOf(record.spec);
+  return {
+    id,
+    namespace,
+    name,
+    sizeBytes,
+    replicas,
+    failureMode,
+    failureTolerance,
+    labels: record.labels,
+    isDeleting: record.isDeleting,
+    health: status?.health ?? 'unavailable',
+    portal: portalAddress(record.slot),
+    targetName: targetNameOf(record.spec),
+    membership: { version, epoch, generation },
+    controller: {
+      process: stateOf(observed, controllerKey(address)),
+      sessions: status?.target.sessions ?? null,
+    },
+    copies: Object.entries(record.membership.copies).map(([replicaId, copy]): CopyView => {
+      const live = status?.copies.find((candidate) => candidate.replicaId === replicaId);
+      return {
+        replicaId,
+        node: copy.node,
+        state: copy.state,
+        process: stateOf(observed, replicaKey(address, replicaId)),
+        isConnected: live?.isConnected ?? false,
+        isPrimary: live?.isPrimary ?? false,
+        ...(live?.sync === undefined ? {} : { sync: live.sync }),
+      };
+    }),
+  };
+}
+
+function stateOf(observed: readonly ObservedProcess[], key: string): ProcessState {
+  return observed.find((process) => process.key === key)?.state ?? 'down';
+}

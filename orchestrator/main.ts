@@ -1,0 +1,98 @@
+import { join } from 'node:path';
+import { targetNameOf } from '../controller/protocol/target-name.ts';
+import { monotonicClock } from '../replica/common/clock.ts';
+import { KeelsonError } from '../replica/common/errors.ts';
+import { makeLog } from '../replica/common/log.ts';
+import { EventLog } from './events/event-log.ts';
+import { portalAddress } from './model/layout.ts';
+import { addressOf, type VolumeRecord } from './model/volume.ts';
+import { HELP, parseOptions } from './options.ts';
+import { type Orchestrator, startOrchestrator } from './start.ts';
+
+/** npm passes a Ctrl-C on to a process that the terminal has already told: one press, two signals. */
+const SAME_PRESS_MS = 500;
+
+/** Longer than any child takes to come up; a volume that cannot says why in its events meanwhile. */
+const READY_WAIT_MS = 24 * 3600 * 1000;
+
+async function main(): Promise<void> {
+  const options = parseOptions(process.argv.slice(2), process.env);
+  if (options.isHelp) {
+    print(HELP);
+    return;
+  }
+  const events = new EventLog(() => new Date());
+  events.subscribe(({ time, volume, message }) =>
+    print(`${time.slice(11, 23)}  ${volume}: ${message}\n`),
+  );
+  print(`keelson starts on ${options.root}\n`);
+  const orchestrator = await startOrchestrator({
+    ...options,
+    events,
+    log: makeLog({ component: 'orchestrator' }),
+    programs: {
+      controller: join(import.meta.dirname, '../controller/main.ts'),
+      replica: join(import.meta.dirname, '../replica/main.ts'),
+    },
+  });
+  stopOnSignal(orchestrator);
+  await announce(orchestrator);
+}
+
+/** Prints the line that scripts wait for, once, when the first volume can be used. */
+async function announce({ installation, apiUrl }: Orchestrator): Promise<void> {
+  const records = installation.registry.list().filter(({ isDeleting }) => !isDeleting);
+  const first = records.find(({ spec }) => addressOf(spec) === 'default/demo') ?? records[0];
+  if (first === undefined) {
+    print(`no volume yet, the API is ${apiUrl}; try: npm run -s keelson -- volume create NAME\n`);
+    return;
+  }
+  const isReady = await installation.whenReady(addressOf(first.spec), READY_WAIT_MS);
+  if (isReady) print(explainUse(first));
+}
+
+function explainUse({ slot, spec }: VolumeRecord): string {
+  const portal = portalAddress(slot);
+  const target = targetNameOf(spec);
+  return `ready: iscsi://${portal}/${target}/0
+
+  iscsi-ls -s iscsi://${portal}
+  iscsiadm -m discovery -t st -p ${portal} && iscsiadm -m node -T ${target} -p ${portal} --login
+  npm run -s keelson -- volume inspect ${addressOf(spec)}
+
+Ctrl-C stops everything; the data stays where it is.
+
+`;
+}
+
+function stopOnSignal(orchestrator: Orchestrator): void {
+  let firstAtMs: number | undefined;
+  const onSignal = () => {
+    const nowMs = monotonicClock.nowMs();
+    if (firstAtMs === undefined) {
+      firstAtMs = nowMs;
+      print('keelson stops; once more to kill\n');
+      orchestrator.close().then(() => process.exit(0), fail);
+    } else if (nowMs - firstAtMs > SAME_PRESS_MS) {
+      orchestrator.installation.kill();
+      process.exit(1);
+    }
+  };
+  process.on('SIGINT', onSignal);
+  process.on('SIGTERM', onSignal);
+}
+
+function print(text: string): void {
+  process.stdout.write(text);
+}
+
+/** One clear sentence for what the environment did; the whole stack for a bug. */
+function fail(error: unknown): never {
+  const text = error instanceof KeelsonError ? error.message : String((error as Error)?.stack);
+  process.stderr.write(`keelson: ${text}\n`);
+  process.exit(1);
+}
+
+// Volumes must outlive the terminal or the pipe that the output went to.
+process.stdout.on('error', () => undefined);
+main().catch(fail);

@@ -1,0 +1,106 @@
+import { FAILURE_MODES, type FailureMode } from '../../controller/protocol/registration.ts';
+import { KeelsonError } from '../../replica/common/errors.ts';
+import { MAX_REPLICAS } from '../../replica/common/limits.ts';
+
+/** What labels decide about a volume (requirements S4–S7, S22–S28, S31, N2, N7). */
+export interface Policy {
+  /** Copies besides the first. */
+  readonly replicas: number;
+  readonly failureMode: FailureMode;
+  /** Copies that may be missing in soft mode. */
+  readonly failureTolerance: number;
+}
+
+export type Labels = Readonly<Record<string, string>>;
+
+type PolicyField = keyof Policy;
+
+/** Ours first, then what users of StorageOS have in their scripts. */
+const FIELD_OF_LABEL: Readonly<Record<string, PolicyField>> = {
+  'keelson.io/replicas': 'replicas',
+  'storageos.com/replicas': 'replicas',
+  'storageos.feature.replicas': 'replicas',
+  'keelson.io/failure-mode': 'failureMode',
+  'storageos.com/failure.mode': 'failureMode',
+  'storageos.com/failure-mode': 'failureMode',
+  'keelson.io/failure-tolerance': 'failureTolerance',
+  'storageos.com/failure.tolerance': 'failureTolerance',
+};
+
+/** This alias starts at 1: its documents know it only for adding replicas (S31). */
+const FEATURE_REPLICAS = 'storageos.feature.replicas';
+
+const MAX_TOLERANCE = MAX_REPLICAS - 1;
+
+/**
+ * The policy that `labels` ask for, with the defaults for what they leave open.
+ *
+ * Errors: INVALID_ARGUMENT, naming the label, for a value out of range, an unknown mode, two
+ * aliases that disagree, or a label of our families that nobody knows.
+ */
+export function readPolicy(labels: Labels): Policy {
+  const found = new Map<PolicyField, { label: string; value: string }>();
+  for (const [label, value] of Object.entries(labels)) {
+    const field = fieldOf(label);
+    if (field === undefined) continue;
+    checkValue(field, label, value);
+    const other = found.get(field);
+    if (other !== undefined && other.value !== value) {
+      throw new KeelsonError(
+        'INVALID_ARGUMENT',
+        `labels ${other.label}=${other.value} and ${label}=${value} disagree; give only one of them`,
+      );
+    }
+    found.set(field, { label, value });
+  }
+  const replicas = Number(found.get('replicas')?.value ?? 0);
+  return {
+    replicas,
+    failureMode: modeNamed(found.get('failureMode')?.value) ?? 'soft',
+    failureTolerance: Number(found.get('failureTolerance')?.value ?? defaultTolerance(replicas)),
+  };
+}
+
+/** N2: the recommended single replica survives the loss of one copy. */
+export function defaultTolerance(replicas: number): number {
+  return replicas === 1 ? 1 : Math.max(0, replicas - 1);
+}
+
+/** The labels that carry no policy: kept for their owner, never interpreted. */
+export function plainLabels(labels: Labels): Labels {
+  return Object.fromEntries(
+    Object.entries(labels).filter(([label]) => FIELD_OF_LABEL[label] === undefined),
+  );
+}
+
+function fieldOf(label: string): PolicyField | undefined {
+  const field = Object.hasOwn(FIELD_OF_LABEL, label) ? FIELD_OF_LABEL[label] : undefined;
+  if (field === undefined && /^(keelson\.io|storageos)([./]|$)/.test(label)) {
+    const known = Object.keys(FIELD_OF_LABEL).join(', ');
+    throw new KeelsonError(
+      'INVALID_ARGUMENT',
+      `label ${label}: not known; expected one of ${known}`,
+    );
+  }
+  return field;
+}
+
+function checkValue(field: PolicyField, label: string, value: string): void {
+  if (field === 'failureMode') {
+    if (modeNamed(value) === undefined) throw unexpected(label, FAILURE_MODES.join(', '), value);
+    return;
+  }
+  const min = label === FEATURE_REPLICAS ? 1 : 0;
+  const max = field === 'replicas' ? MAX_REPLICAS : MAX_TOLERANCE;
+  const isInRange = /^\d$/.test(value) && Number(value) >= min && Number(value) <= max;
+  if (!isInRange) throw unexpected(label, `a whole number from ${min} to ${max}`, value);
+}
+
+function modeNamed(value: string | undefined): FailureMode | undefined {
+  return FAILURE_MODES.find((mode) => mode === value);
+}
+
+function unexpected(label: string, expected: string, value: string): KeelsonError {
+  const got = JSON.stringify(value.slice(0, 80));
+  return new KeelsonError('INVALID_ARGUMENT', `label ${label}: expected ${expected}, got ${got}`);
+}

@@ -1,0 +1,56 @@
+import { assert } from '../../replica/common/assert.ts';
+import { ISCSI_PORT, MAX_COPIES } from '../../replica/common/limits.ts';
+import type { VolumeName } from './volume.ts';
+
+/**
+ * Who listens where in embedded mode. Every volume has a slot S and with it a loopback network of
+ * its own, so that the ports stay the real ones:
+ *
+ *   127.S.1.1        the portal of the volume's controller
+ *   127.S.0.(10+n)   the volume's replica on node n
+ */
+export const MAX_NODES = 32;
+
+/** One loopback /16 a volume: 127.0 to 127.255. */
+export const MAX_SLOTS = 256;
+
+assert(MAX_NODES >= MAX_COPIES, 'every volume fits on the largest installation');
+assert(10 + MAX_NODES < 255, 'node addresses stay within one octet');
+
+export function nodeName(nodeNumber: number): string {
+  return `node${nodeNumber}`;
+}
+
+/** The names of an installation's nodes: node1 … */
+export function nodeNames(nodeCount: number): string[] {
+  return Array.from({ length: nodeCount }, (_, index) => nodeName(index + 1));
+}
+
+export function nodeNumberOf(name: string): number {
+  const nodeNumber = Number(/^node(\d{1,2})$/.exec(name)?.[1]);
+  assert(nodeNumber >= 1 && nodeNumber <= MAX_NODES, 'a node name is node1 … node32', { name });
+  return nodeNumber;
+}
+
+export function replicaHost(slot: number, node: string): string {
+  return `127.${slot}.0.${10 + nodeNumberOf(node)}`;
+}
+
+export function portalHost(slot: number): string {
+  return `127.${slot}.1.1`;
+}
+
+export function portalAddress(slot: number): string {
+  return `${portalHost(slot)}:${ISCSI_PORT}`;
+}
+
+/** The lowest slot that no volume has, or undefined when all are taken. */
+export function freeSlot(taken: ReadonlySet<number>): number | undefined {
+  for (let slot = 0; slot < MAX_SLOTS; slot += 1) if (!taken.has(slot)) return slot;
+  return undefined;
+}
+
+/** One directory a copy; the id keeps a new volume of an old name apart from the old one's data. */
+export function copyDirectoryName(volume: VolumeName & { readonly id: string }): string {
+  return `${volume.namespace}.${volume.name}-${volume.id}`;
+}

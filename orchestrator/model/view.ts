@@ -1,0 +1,63 @@
+import type { CopyState } from '../../controller/protocol/membership.ts';
+import type { FailureMode } from '../../controller/protocol/registration.ts';
+import type { Health, SyncProgress } from '../../controller/protocol/status.ts';
+import type { Labels } from './labels.ts';
+
+/** What the API answers; the shapes that client and CLI rely on. No secret is ever part of one. */
+export interface VolumeView {
+  readonly id: string;
+  readonly namespace: string;
+  readonly name: string;
+  readonly sizeBytes: number;
+  readonly replicas: number;
+  readonly failureMode: FailureMode;
+  readonly failureTolerance: number;
+  readonly labels: Labels;
+  readonly isDeleting: boolean;
+  readonly health: Health;
+  /** `host:port` of the iSCSI portal. */
+  readonly portal: string;
+  readonly targetName: string;
+  readonly membership: {
+    readonly version: number;
+    readonly epoch: number;
+    readonly generation: number;
+  };
+  readonly controller: {
+    readonly process: ProcessState;
+    /** Initiators that are logged in; null when the controller does not answer. */
+    readonly sessions: number | null;
+  };
+  readonly copies: readonly CopyView[];
+}
+
+export interface CopyView {
+  readonly replicaId: string;
+  readonly node: string;
+  readonly state: CopyState;
+  readonly process: ProcessState;
+  readonly isConnected: boolean;
+  readonly isPrimary: boolean;
+  /** Only while syncing. */
+  readonly sync?: SyncProgress;
+}
+
+export const PROCESS_STATES = ['starting', 'ready', 'stopping', 'down'] as const;
+export type ProcessState = (typeof PROCESS_STATES)[number];
+
+export interface NodeView {
+  readonly name: string;
+  readonly address: string;
+  readonly directory: string;
+  readonly copyCount: number;
+}
+
+/** A change of state in plain words. */
+export interface EventView {
+  readonly sequence: number;
+  /** ISO 8601. */
+  readonly time: string;
+  /** `namespace/name`. */
+  readonly volume: string;
+  readonly message: string;
+}

@@ -1,0 +1,148 @@
+import type { Membership } from '../../controller/protocol/membership.ts';
+import type { VolumeSpec } from '../../controller/protocol/registration.ts';
+import { KeelsonError } from '../../replica/common/errors.ts';
+import { type Fields, readObject, readString } from '../../replica/common/validate.ts';
+import { type Labels, type Policy, plainLabels, readPolicy } from './labels.ts';
+import { DEFAULT_VOLUME_BYTES, formatSize, parseSize } from './size.ts';
+
+/** Everything the orchestrator must remember of a volume. */
+export interface VolumeRecord {
+  readonly spec: VolumeSpec;
+  /** As they were given. */
+  readonly labels: Labels;
+  /** Chooses the loopback addresses in embedded mode; see layout.ts. */
+  readonly slot: number;
+  /** 32 random bytes as hex: what controller, replicas and registry trust each other by. */
+  readonly secret: string;
+  /** Set before anything is stopped, so that a deletion survives a restart and is finished then. */
+  readonly isDeleting: boolean;
+  readonly membership: Membership;
+}
+
+/** What a user asks for. */
+export interface VolumeRequest {
+  readonly namespace: string;
+  readonly name: string;
+  readonly sizeBytes: number;
+  readonly policy: Policy;
+  readonly labels: Labels;
+}
+
+export interface VolumeName {
+  readonly namespace: string;
+  readonly name: string;
+}
+
+export const DEFAULT_NAMESPACE = 'default';
+
+const MAX_LABELS = 64;
+const MAX_LABEL_VALUE_CHARS = 1024;
+
+/** `namespace/name`, the way a volume is addressed everywhere. */
+export function addressOf(volume: VolumeName): string {
+  return `${volume.namespace}/${volume.name}`;
+}
+
+/** Reads `NAME` or `NAMESPACE/NAME`. Errors: INVALID_ARGUMENT. */
+export function parseVolumeName(text: string, defaultNamespace = DEFAULT_NAMESPACE): VolumeName {
+  const parts = text.split('/');
+  const [first = '', second] = parts;
+  if (parts.length > 2) {
+    throw new KeelsonError('INVALID_ARGUMENT', `volume ${text}: expected NAME or NAMESPACE/NAME`);
+  }
+  const volume =
+    second === undefined
+      ? { namespace: defaultNamespace, name: first }
+      : { namespace: first, name: second };
+  checkDnsLabel('namespace', volume.namespace);
+  checkDnsLabel('name', volume.name);
+  return volume;
+}
+
+/** Reads the body of a creation. Errors: INVALID_ARGUMENT, naming the field or the label. */
+export function decodeVolumeRequest(value: unknown): VolumeRequest {
+  const fields = readObject(value, 'volume');
+  refuseUnknownFields(fields, ['namespace', 'name', 'size', 'labels']);
+  const namespace =
+    fields.namespace === undefined ? DEFAULT_NAMESPACE : readString(fields, 'namespace');
+  const name = readString(fields, 'name');
+  checkDnsLabel('namespace', namespace);
+  checkDnsLabel('name', name);
+  const labels = decodeLabels(fields.labels ?? {});
+  return {
+    namespace,
+    name,
+    sizeBytes:
+      fields.size === undefined ? DEFAULT_VOLUME_BYTES : parseSize(readString(fields, 'size', 32)),
+    policy: readPolicy(labels),
+    labels,
+  };
+}
+
+export function refuseUnknownFields(fields: Fields, known: readonly string[]): void {
+  const unknown = Object.keys(fields).find((field) => !known.includes(field));
+  if (unknown === undefined) return;
+  throw new KeelsonError(
+    'INVALID_ARGUMENT',
+    `field ${JSON.stringify(unknown.slice(0, 80))}: not known; expected ${known.join(', ')}`,
+  );
+}
+
+export function decodeLabels(value: unknown): Labels {
+  const fields = readObject(value, 'labels');
+  const names = Object.keys(fields);
+  if (names.length > MAX_LABELS) {
+    throw new KeelsonError('INVALID_ARGUMENT', `labels: expected at most ${MAX_LABELS}`);
+  }
+  for (const name of names) {
+    if (!/^[a-zA-Z0-9][a-zA-Z0-9._/-]{0,316}$/.test(name)) {
+      throw new KeelsonError(
+        'INVALID_ARGUMENT',
+        `label ${JSON.stringify(name.slice(0, 80))}: expected letters, digits and . _ - /`,
+      );
+    }
+  }
+  return Object.fromEntries(names.map((name) => [name, readLabelValue(name, fields[name])]));
+}
+
+/** How an existing volume differs from what was asked for, in words; undefined when it does not. */
+export function whyDifferent(existing: VolumeRecord, request: VolumeRequest): string | undefined {
+  const { spec } = existing;
+  const facts: [string, string | number, string | number][] = [
+    ['size', showSize(spec.sizeBytes), showSize(request.sizeBytes)],
+    ['replicas', spec.replicas, request.policy.replicas],
+    ['failure mode', spec.failureMode, request.policy.failureMode],
+    ['failure tolerance', spec.failureTolerance, request.policy.failureTolerance],
+    ['labels', showLabels(existing.labels), showLabels(request.labels)],
+  ];
+  const differences = facts
+    .filter(([, has, asked]) => has !== asked)
+    .map(([what, has, asked]) => `${what} is ${has}, asked for ${asked}`);
+  return differences.length === 0 ? undefined : differences.join('; ');
+}
+
+function showSize(sizeBytes: number): string {
+  return `${formatSize(sizeBytes)} (${sizeBytes} bytes)`;
+}
+
+function showLabels(labels: Labels): string {
+  const plain = Object.entries(plainLabels(labels)).map(([label, value]) => `${label}=${value}`);
+  return plain.length === 0 ? 'none' : plain.sort().join(' ');
+}
+
+function readLabelValue(name: string, value: unknown): string {
+  if (typeof value === 'string' && value.length <= MAX_LABEL_VALUE_CHARS) return value;
+  throw new KeelsonError(
+    'INVALID_ARGUMENT',
+    `label ${name}: expected a string of at most ${MAX_LABEL_VALUE_CHARS} characters`,
+  );
+}
+
+function checkDnsLabel(what: string, value: string): void {
+  if (/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/.test(value)) return;
+  throw new KeelsonError(
+    'INVALID_ARGUMENT',
+    `${what} ${JSON.stringify(value.slice(0, 80))}: expected 1 to 63 of a-z, 0-9 and -, ` +
+      'not starting or ending with -',
+  );
+}

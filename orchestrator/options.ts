@@ -1,0 +1,70 @@
+import { resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import { KeelsonError, messageOf } from '../replica/common/errors.ts';
+import { ORCHESTRATOR_PORT } from '../replica/common/limits.ts';
+import { MAX_NODES } from './model/layout.ts';
+
+export interface Options {
+  readonly isHelp: boolean;
+  /** Absolute. */
+  readonly root: string;
+  /** undefined: as many as last time, or DEFAULT_NODE_COUNT. */
+  readonly nodeCount: number | undefined;
+  readonly apiPort: number;
+  /** Create default/demo when there is no volume at all. */
+  readonly hasDemo: boolean;
+}
+
+export const DEFAULT_NODE_COUNT = 3;
+
+export const HELP = `npm start -- [options]
+
+  --data DIR        where everything is kept   (default: $KEELSON_DATA or ./.keelson)
+  --nodes 3         number of nodes, 1 to ${MAX_NODES}    (default: as last time, or ${DEFAULT_NODE_COUNT})
+  --api-port 5705   port of the API on 127.0.0.1
+  --no-demo         do not create the volume default/demo on an empty installation
+  --help
+`;
+
+/** Errors: INVALID_ARGUMENT. */
+export function parseOptions(
+  words: readonly string[],
+  environment: Readonly<Record<string, string | undefined>>,
+): Options {
+  const values = parseValues(words);
+  const { nodes, 'api-port': apiPort = String(ORCHESTRATOR_PORT) } = values;
+  return {
+    isHelp: values.help === true,
+    root: resolve(values.data ?? environment.KEELSON_DATA ?? '.keelson'),
+    nodeCount: nodes === undefined ? undefined : readNumber('--nodes', nodes, [1, MAX_NODES]),
+    apiPort: readNumber('--api-port', apiPort, [0, 65535]),
+    hasDemo: values['no-demo'] !== true,
+  };
+}
+
+function parseValues(words: readonly string[]) {
+  try {
+    return parseArgs({
+      args: [...words],
+      options: {
+        data: { type: 'string' },
+        nodes: { type: 'string' },
+        'api-port': { type: 'string' },
+        'no-demo': { type: 'boolean' },
+        help: { type: 'boolean', short: 'h' },
+      },
+    }).values;
+  } catch (cause) {
+    const reason = messageOf(cause).split('. ')[0] ?? '';
+    throw new KeelsonError('INVALID_ARGUMENT', `${reason}; see --help`, { cause });
+  }
+}
+
+function readNumber(option: string, text: string, [min, max]: readonly [number, number]): number {
+  const value = Number(text);
+  if (/^\d{1,5}$/.test(text) && value >= min && value <= max) return value;
+  throw new KeelsonError(
+    'INVALID_ARGUMENT',
+    `${option}: expected a whole number from ${min} to ${max}, got ${text.slice(0, 40)}; see --help`,
+  );
+}

@@ -1,0 +1,69 @@
+import type { VolumeSpec } from '../../controller/protocol/registration.ts';
+import { portalHost, replicaHost } from '../model/layout.ts';
+import { addressOf, type VolumeRecord } from '../model/volume.ts';
+
+/** One process that a volume needs. The platform knows how to run it. */
+export type ProcessSpec = ControllerProcess | ReplicaProcess;
+
+interface ProcessBase {
+  /** Unique in the installation, readable: `default/demo controller`, `default/demo r1`. */
+  readonly key: string;
+  readonly volume: VolumeSpec;
+  readonly secret: string;
+  /** The address it listens on, at the real ports. */
+  readonly host: string;
+}
+
+export interface ControllerProcess extends ProcessBase {
+  readonly role: 'controller';
+}
+
+export interface ReplicaProcess extends ProcessBase {
+  readonly role: 'replica';
+  readonly replicaId: string;
+  /** It never runs anywhere else (I9, S52). */
+  readonly node: string;
+}
+
+export function controllerKey(volume: string): string {
+  return `${volume} controller`;
+}
+
+export function replicaKey(volume: string, replicaId: string): string {
+  return `${volume} ${replicaId}`;
+}
+
+/**
+ * The processes of a volume: a replica for each copy in the record, whatever its state, because
+ * only a running replica can become in-sync again; and the controller, last, because it waits for
+ * them by itself.
+ */
+export function processesOf(record: VolumeRecord): ProcessSpec[] {
+  const { spec: volume, secret, slot } = record;
+  const address = addressOf(volume);
+  const replicas = Object.entries(record.membership.copies).map(
+    ([replicaId, { node }]): ReplicaProcess => ({
+      role: 'replica',
+      key: replicaKey(address, replicaId),
+      volume,
+      secret,
+      host: replicaHost(slot, node),
+      replicaId,
+      node,
+    }),
+  );
+  const controller: ControllerProcess = {
+    role: 'controller',
+    key: controllerKey(address),
+    volume,
+    secret,
+    host: portalHost(slot),
+  };
+  return [...replicas, controller];
+}
+
+/** `controller`, or `replica r1 on node1`. */
+export function describeProcess(process: ProcessSpec): string {
+  if (process.role === 'controller') return 'controller';
+  return `replica ${process.replicaId} on ${process.node}`;
+}
