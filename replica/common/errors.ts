@@ -49,8 +49,7 @@ export function messageOf(error: unknown): string {
 
 /** The `code` of a Node.js system error such as `ENOSPC`, or undefined. */
 export function systemCodeOf(error: unknown): string | undefined {
-  if (error instanceof Error && 'code' in error && typeof error.code === 'string') {
-    return error.code;
-  }
-  return undefined;
+  // By shape: an error that was made in another realm (a jest sandbox) is no `instanceof Error`.
+  const isObject = typeof error === 'object' && error !== null;
+  return isObject && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
 }
