@@ -43,6 +43,8 @@ export interface Welcome {
   readonly isPristine: boolean;
   /** Counts hellos, persisted: a lower one than before means that the disk was rolled back (I5). */
   readonly session: number;
+  /** Highest seq this copy has executed; the next controller numbers on from the highest of all. */
+  readonly lastSeq: number;
   /** The kernel's boot id: tells a killed process from a machine that lost power (I13). */
   readonly bootId: string;
   /** What an earlier controller may have left half done on this copy (I6). */
@@ -94,6 +96,7 @@ export function decodeWelcome(json: Buffer): Welcome {
     sizeBytes: readInteger(fields, 'sizeBytes', { min: BLOCK_BYTES, max: MAX_VOLUME_BYTES }),
     isPristine: readBoolean(fields, 'isPristine'),
     session: readInteger(fields, 'session', { min: 1, max: Number.MAX_SAFE_INTEGER }),
+    lastSeq: readInteger(fields, 'lastSeq', { min: 0, max: Number.MAX_SAFE_INTEGER }),
     bootId: readString(fields, 'bootId'),
     tail: decodeTail(fields.tail),
   };
