@@ -83,7 +83,8 @@ export class ApiClient {
   }
 
   #unreachable(error: unknown): KeelsonError {
-    const cause = error instanceof Error && error.cause !== undefined ? error.cause : error;
+    // fetch hides the system's error, and its code, in the cause of its own.
+    const cause = (error as { cause?: unknown }).cause ?? error;
     const message =
       systemCodeOf(cause) === 'ECONNREFUSED'
         ? `no orchestrator answers at ${this.#url}; start one with: npm start`

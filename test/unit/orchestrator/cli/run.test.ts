@@ -1,0 +1,72 @@
+import { parseCommand } from '../../../../orchestrator/cli/arguments.ts';
+import { formatCopies } from '../../../../orchestrator/cli/format.ts';
+import { runCommand } from '../../../../orchestrator/cli/run.ts';
+import { World } from '../support/world.ts';
+
+let world: World;
+beforeAll(async () => {
+  world = await World.start();
+});
+afterAll(() => world.stop());
+
+async function keelson(line: string): Promise<string> {
+  let output = '';
+  await runCommand(parseCommand(line.split(' '), {}), world.client, {
+    write: (text) => {
+      output += text;
+    },
+    isInteractive: false,
+    signal: new AbortController().signal,
+  });
+  return output;
+}
+
+test('S32 keelson volume create prints the volume, and ls, inspect and rm find it', async () => {
+  expect(
+    await keelson(
+      'volume create --namespace default --label storageos.com/replicas=2 --label storageos.com/failure.mode=alwayson volume-name',
+    ),
+  ).toBe('default/volume-name\n');
+  expect(await keelson('volume ls')).toMatch(
+    /^VOLUME .*\ndefault\/volume-name +1GiB +unavailable +3 of 3 +alwayson +127\.0\.1\.1:3260 +-\n$/,
+  );
+  expect(JSON.parse(await keelson('volume inspect -o json volume-name'))).toMatchObject({
+    failureMode: 'alwayson',
+    replicas: 2,
+  });
+  expect(await keelson('volume inspect volume-name')).toContain(
+    'iscsi://127.0.1.1:3260/iqn.2026-11.io.keelson:default.volume-name/0',
+  );
+  expect(await keelson('node ls')).toMatch(/^NODE .*\nnode1 +127\.0\.0\.11 +1 /);
+  expect(await keelson('volume rm --force volume-name')).toBe('default/volume-name\n');
+  expect(await keelson('volume ls')).not.toContain('volume-name');
+});
+
+test('keelson tells how to start an orchestrator when none answers', async () => {
+  const gone = await World.start();
+  await gone.stop();
+  await expect(gone.client.nodes()).rejects.toThrow(
+    `no orchestrator answers at ${gone.api.url}; start one with: npm start`,
+  );
+});
+
+test('a sync is shown as a bar with rate and remaining time', () => {
+  const sync = {
+    doneBytes: 256,
+    totalBytes: 1024,
+    bytesPerSecond: 10 * 1024 ** 2,
+    etaSeconds: 6.2,
+  };
+  const text = formatCopies([
+    {
+      replicaId: 'r2',
+      node: 'node2',
+      state: 'syncing',
+      process: 'ready',
+      isConnected: true,
+      isPrimary: false,
+      sync,
+    },
+  ]);
+  expect(text).toContain('[#####...............] 25% 10MiB/s, 7 s left');
+});

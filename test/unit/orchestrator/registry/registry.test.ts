@@ -1,0 +1,173 @@
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { makeInitialMembership } from '../../../../controller/protocol/membership.ts';
+import { decodeVolumeRequest } from '../../../../orchestrator/model/volume.ts';
+import { Registry } from '../../../../orchestrator/registry/registry.ts';
+import { lockRoot } from '../../../../orchestrator/registry/root-lock.ts';
+import { decodeSlot, encodeSlot } from '../../../../orchestrator/registry/slot-file.ts';
+import { StateFile } from '../../../../orchestrator/registry/state-file.ts';
+
+let root = '';
+beforeEach(() => {
+  root = mkdtempSync(join(tmpdir(), 'keelson-registry-'));
+});
+afterEach(() => rmSync(root, { recursive: true }));
+
+const slotPath = (letter: 'a' | 'b') => join(root, `state.${letter}`);
+
+function request(name: string, replicas = 0) {
+  return decodeVolumeRequest({ name, labels: { 'keelson.io/replicas': String(replicas) } });
+}
+
+describe('a state slot', () => {
+  const slot = { generation: 7, json: '{"name":"Schöpfwerk"}' };
+
+  test('reads back as it was written', () => {
+    expect(decodeSlot(encodeSlot(slot))).toEqual(slot);
+  });
+
+  test('is refused when any byte of it is changed', () => {
+    const bytes = encodeSlot(slot);
+    for (let index = 0; index < bytes.length; index += 1) {
+      const damaged = Buffer.from(bytes);
+      damaged[index] = (damaged[index] ?? 0) ^ 1;
+      expect(decodeSlot(damaged)).toBeUndefined();
+    }
+  });
+
+  test('is refused at every length but its own', () => {
+    const bytes = encodeSlot(slot);
+    for (let length = 0; length < bytes.length; length += 1) {
+      expect(decodeSlot(bytes.subarray(0, length))).toBeUndefined();
+    }
+    expect(decodeSlot(Buffer.concat([bytes, Buffer.from(' ')]))).toBeUndefined();
+  });
+});
+
+describe('the state file', () => {
+  test('keeps the last written state, whichever slot it is in', async () => {
+    for (const json of ['1', '2', '3']) {
+      const state = await StateFile.open(root, 'initial');
+      await state.write(json);
+      expect((await StateFile.open(root, 'initial')).json).toBe(json);
+    }
+  });
+
+  test('falls back to the older slot when the newer one is torn at any length', async () => {
+    const state = await StateFile.open(root, 'initial');
+    await state.write('acknowledged'); // generation 3, slot a
+    const whole = encodeSlot({ generation: 4, json: 'never acknowledged' });
+    for (let length = 0; length < whole.length; length += 1) {
+      writeFileSync(slotPath('b'), whole.subarray(0, length));
+      expect((await StateFile.open(root, 'initial')).json).toBe('acknowledged');
+    }
+  });
+
+  test('starts anew when the very first write was torn', async () => {
+    writeFileSync(slotPath('a'), 'keelson-state 1 1');
+    expect((await StateFile.open(root, 'initial')).json).toBe('initial');
+  });
+
+  test('is refused when both slots are damaged', async () => {
+    await StateFile.open(root, 'initial');
+    for (const letter of ['a', 'b'] as const) writeFileSync(slotPath(letter), 'x');
+    await expect(StateFile.open(root, 'initial')).rejects.toMatchObject({ code: 'CORRUPT' });
+  });
+
+  test('trusts nothing any more after a write that failed', async () => {
+    const state = await StateFile.open(root, 'initial');
+    rmSync(root, { recursive: true });
+    await expect(state.write('2')).rejects.toMatchObject({ code: 'IO_FAILED' });
+    expect(() => state.checkUsable()).toThrow(/restart the orchestrator/);
+    await expect(state.write('3')).rejects.toMatchObject({ code: 'IO_FAILED' });
+    root = mkdtempSync(join(tmpdir(), 'keelson-registry-'));
+  });
+
+  test('is readable by its owner alone, because it holds secrets', async () => {
+    await StateFile.open(root, 'initial');
+    expect(statSync(slotPath('a')).mode & 0o777).toBe(0o600);
+    expect(statSync(slotPath('b')).mode & 0o777).toBe(0o600);
+  });
+});
+
+describe('the registry', () => {
+  test('S6 S8 finds its volumes again after a restart, copies on different nodes', async () => {
+    const registry = await Registry.open(root, 3);
+    const created = await registry.create(request('demo', 2));
+    const again = await Registry.open(root, 3);
+    expect(again.get('default/demo')).toEqual(created);
+    const nodes = Object.values(created.membership.copies).map(({ node }) => node);
+    expect(nodes).toEqual(['node1', 'node2', 'node3']);
+    expect(created.secret).toMatch(/^[0-9a-f]{64}$/);
+  });
+
+  test('spreads copies, and reuses the slot of a removed volume', async () => {
+    const registry = await Registry.open(root, 3);
+    const [a, b] = [await registry.create(request('a')), await registry.create(request('b'))];
+    await registry.remove('default/a');
+    const c = await registry.create(request('c'));
+    expect([a.slot, b.slot, c.slot]).toEqual([0, 1, 0]);
+    expect([a, b, c].map(({ membership }) => membership.copies.r1?.node)).toEqual([
+      'node1',
+      'node2',
+      'node1',
+    ]);
+  });
+
+  test('lets one of two changes of the same version win', async () => {
+    const registry = await Registry.open(root, 1);
+    const { membership } = await registry.create(request('a'));
+    const take = (instanceId: string) =>
+      registry.changeMembership('default/a', {
+        ...membership,
+        version: 2,
+        epoch: 1,
+        generation: 1,
+        controller: { instanceId, address: '127.0.1.1:3260' },
+      });
+    const [first, second] = await Promise.all([take('one'), take('two')]);
+    expect(first.ok).toBe(true);
+    expect(second).toMatchObject({
+      ok: false,
+      reason: 'version: expected 3, got 2',
+      current: { controller: { instanceId: 'one' } },
+    });
+    const again = await Registry.open(root, 1);
+    expect(again.get('default/a')?.membership.controller?.instanceId).toBe('one');
+  });
+
+  test('N1 refuses a controller that moves a copy to another node', async () => {
+    const registry = await Registry.open(root, 2);
+    await registry.create(request('a'));
+    const moved = makeInitialMembership([{ replicaId: 'r1', node: 'node2' }]);
+    const change = await registry.changeMembership('default/a', { ...moved, version: 2 });
+    expect(change).toMatchObject({ ok: false, reason: /expected r1 on node1, got r1 on node2/ });
+  });
+
+  test('S4 creates nothing when there are fewer nodes than copies', async () => {
+    const registry = await Registry.open(root, 2);
+    const before = readFileSync(slotPath('b'));
+    await expect(registry.create(request('a', 2))).rejects.toThrow(
+      /limited by the number of nodes/,
+    );
+    expect(registry.list()).toEqual([]);
+    expect(readFileSync(slotPath('b'))).toEqual(before);
+  });
+
+  test('grows, but does not shrink below nodes that hold copies', async () => {
+    const registry = await Registry.open(root, 3);
+    await registry.create(request('a', 1));
+    await registry.setNodeCount(5);
+    await registry.setNodeCount(2);
+    await expect(registry.setNodeCount(1)).rejects.toThrow('node2 holds 1 copies');
+    expect((await Registry.open(root, 3)).nodeCount).toBe(2);
+  });
+});
+
+test('the data root is refused to a second orchestrator until the first is gone', () => {
+  const lock = lockRoot(root);
+  expect(() => lockRoot(root)).toThrow(/another orchestrator runs on this directory/);
+  lock.release();
+  lockRoot(root).release();
+});

@@ -1,0 +1,29 @@
+import { makeInitialMembership } from '../../../../controller/protocol/membership.ts';
+import type { VolumeRecord } from '../../../../orchestrator/model/volume.ts';
+
+/** The record of a volume with copies r1, r2 … on node1, node2 … */
+export function makeRecord(changes: Partial<VolumeRecord> & { copyCount?: number }): VolumeRecord {
+  const { copyCount = 2, ...rest } = changes;
+  return {
+    spec: {
+      id: 'id1',
+      namespace: 'default',
+      name: 'demo',
+      sizeBytes: 1024 ** 2,
+      replicas: copyCount - 1,
+      failureMode: 'soft',
+      failureTolerance: 1,
+    },
+    labels: {},
+    slot: 3,
+    secret: 'ab'.repeat(32),
+    isDeleting: false,
+    membership: makeInitialMembership(
+      Array.from({ length: copyCount }, (_, index) => ({
+        replicaId: `r${index + 1}`,
+        node: `node${index + 1}`,
+      })),
+    ),
+    ...rest,
+  };
+}

@@ -1,0 +1,87 @@
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { ControllerStatus } from '../../../../controller/protocol/status.ts';
+import { type ApiServer, listenApi } from '../../../../orchestrator/api/server.ts';
+import { ApiClient } from '../../../../orchestrator/client/api-client.ts';
+import { EventLog } from '../../../../orchestrator/events/event-log.ts';
+import { Installation } from '../../../../orchestrator/installation/installation.ts';
+import { ProcessPlatform } from '../../../../orchestrator/platforms/process/process-platform.ts';
+import { Registry } from '../../../../orchestrator/registry/registry.ts';
+
+const PROGRAM = join(__dirname, 'fake-child.ts');
+const WAIT_MS = 4_000;
+
+/** An orchestrator over real HTTP and real child processes that only pretend. */
+export class World {
+  readonly root: string;
+  readonly events: EventLog;
+  readonly installation: Installation;
+  readonly api: ApiServer;
+  readonly client: ApiClient;
+  /** What every controller answers at /status. */
+  status: ControllerStatus | undefined;
+
+  private constructor(root: string, registry: Registry, api: ApiServer) {
+    this.root = root;
+    this.api = api;
+    this.events = new EventLog(() => new Date(0));
+    this.client = new ApiClient(api.url);
+    this.installation = new Installation({
+      registry,
+      events: this.events,
+      fetchStatus: async () => this.status,
+      makePlatform: (onChange) =>
+        new ProcessPlatform({
+          root,
+          nodeCount: registry.nodeCount,
+          registryUrl: api.url,
+          programs: { controller: PROGRAM, replica: PROGRAM },
+          onChange,
+        }),
+    });
+    api.serve(this.installation);
+    this.installation.start();
+  }
+
+  static async start(root = mkdtempSync(join(tmpdir(), 'keelson-world-'))): Promise<World> {
+    const log = { info: () => undefined, warn: () => undefined, error: console.error };
+    return new World(root, await Registry.open(root, 3), await listenApi(0, log));
+  }
+
+  /** Stops everything; the directory stays for a next start when asked to. */
+  async stop(options = { keepsData: false }): Promise<void> {
+    await this.installation.close();
+    await this.api.close();
+    if (!options.keepsData) rmSync(this.root, { recursive: true });
+  }
+
+  /** The message of the first event after `sequence` that matches. */
+  waitForEvent(pattern: RegExp, sequence = 0): Promise<string> {
+    const known = this.events.since(sequence).find(({ message }) => pattern.test(message));
+    if (known !== undefined) return Promise.resolve(known.message);
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => {
+        unsubscribe();
+        const heard = this.events.since(0).map(({ message }) => message);
+        reject(new Error(`no event ${pattern}, only: ${heard.join(' | ')}`));
+      }, WAIT_MS);
+      const unsubscribe = this.events.subscribe(({ message }) => {
+        if (!pattern.test(message)) return;
+        clearTimeout(timer);
+        unsubscribe();
+        resolve(message);
+      });
+    });
+  }
+
+  /** The fake child puts its process id where a port would be. */
+  async pidOf(what: string, sequence = 0): Promise<number> {
+    const message = await this.waitForEvent(new RegExp(`^${what} ready at`), sequence);
+    return Number(message.split(':')[1]);
+  }
+}
+
+export function isAlive(pid: number): boolean {
+  return existsSync(`/proc/${pid}`);
+}
