@@ -1,7 +1,7 @@
-const project = (name, directory, extra = {}) => ({
+const project = (name, extra = {}) => ({
   displayName: name,
   testEnvironment: 'node',
-  testMatch: [`<rootDir>/test/${directory}/**/*.test.ts`],
+  testMatch: [`<rootDir>/test/${name}/**/*.test.ts`],
   transform: {
     '^.+\\.ts$': [
       '@swc/jest',
@@ -12,5 +12,10 @@ const project = (name, directory, extra = {}) => ({
 });
 
 export default {
-  projects: [project('unit', 'unit'), project('tidy', 'tidy'), project('e2e', 'e2e')],
+  projects: [
+    project('unit'),
+    project('tidy', { testTimeout: 120_000 }),
+    project('e2e', { testTimeout: 600_000 }),
+  ],
+  reporters: ['default', '<rootDir>/test/support/summary-reporter.mjs'],
 };

@@ -1,0 +1,139 @@
+import { writeFileSync } from 'node:fs';
+import { cpus } from 'node:os';
+import { parseArgs } from 'node:util';
+import { runOk } from '../support/child.ts';
+import { cpuSecondsOf, residentMiBOf } from '../support/processes.ts';
+import { type BenchReport, type Footprint, formatReport, type Sample } from './report.ts';
+import { type Subject, startSubjects } from './subjects.ts';
+import { benchArguments, resultOf, SPAN_BYTES, WORKLOADS, type Workload } from './workloads.ts';
+
+const HELP = `npm run bench -- [--rounds 3] [--count N] [--json FILE] [--only-tgt]
+
+The same qemu-img bench runs on tgt and on Keelson with one and with three copies, in turns, on
+this machine. --count replaces every workload's number of requests, for a quick look.
+`;
+const IDLE_MS = 10_000;
+const FILL_REQUEST_BYTES = 1024 ** 2;
+
+const { values } = parseArgs({
+  options: {
+    rounds: { type: 'string', default: '3' },
+    count: { type: 'string' },
+    json: { type: 'string' },
+    'only-tgt': { type: 'boolean', default: false },
+    help: { type: 'boolean', short: 'h', default: false },
+  },
+});
+const rounds = Number(values.rounds);
+const count = values.count === undefined ? undefined : Number(values.count);
+if (values.help || !(rounds >= 1) || (count !== undefined && !(count >= 1))) {
+  process.stdout.write(HELP);
+  process.exit(values.help ? 0 : 2);
+}
+
+const subjects = await startSubjects({ onlyTgt: values['only-tgt'] });
+try {
+  const report = await measure(subjects.list);
+  process.stdout.write(`${formatReport(report)}\n`);
+  if (values.json !== undefined) {
+    writeFileSync(values.json, `${JSON.stringify(report, null, 2)}\n`);
+  }
+} finally {
+  await subjects.stop();
+}
+
+async function measure(list: readonly Subject[]): Promise<BenchReport> {
+  const total = list.length * (1 + rounds * WORKLOADS.length) + 1;
+  let done = 0;
+  const progress = (what: string) => showProgress(done++, total, what);
+  for (const subject of list) {
+    progress(`fill ${subject.name}`);
+    await fill(subject);
+  }
+  const samples: Sample[] = [];
+  for (let round = 1; round <= rounds; round++) {
+    for (const workload of WORKLOADS) {
+      for (const subject of list) {
+        progress(`round ${round}: ${workload.name}, ${subject.name}`);
+        samples.push({ round, ...(await sample(subject, workload)) });
+      }
+    }
+  }
+  progress('idle');
+  const footprints = await measureIdle(list);
+  showProgress(total, total, 'done');
+  return {
+    machine: { cpu: cpus()[0]?.model ?? '', cores: cpus().length, node: process.version },
+    samples,
+    footprints,
+  };
+}
+
+/** Reads must find data, not holes. */
+async function fill(subject: Subject): Promise<void> {
+  const workload: Workload = {
+    ...{ name: 'fill', isWrite: true, depth: 8, unit: 'MB/s' },
+    ...{ requestBytes: FILL_REQUEST_BYTES, count: SPAN_BYTES / FILL_REQUEST_BYTES },
+  };
+  const args = benchArguments(workload, subject.url, workload.count);
+  await runOk('qemu-img', args, { timeoutMs: 300_000 });
+}
+
+async function sample(subject: Subject, workload: Workload): Promise<Omit<Sample, 'round'>> {
+  const requests = count ?? workload.count;
+  const before = cpuOf(subject);
+  const startMs = performance.now();
+  const args = benchArguments(workload, subject.url, requests);
+  const output = await runOk('qemu-img', args, { timeoutMs: 300_000 });
+  const seconds = (performance.now() - startMs) / 1000;
+  return {
+    subject: subject.name,
+    workload: workload.name,
+    value: resultOf(workload, requests, output),
+    cpuPercent: cpuPercent(before, cpuOf(subject), seconds),
+  };
+}
+
+async function measureIdle(list: readonly Subject[]): Promise<Footprint[]> {
+  const before = list.map(cpuOf);
+  await new Promise((resume) => setTimeout(resume, IDLE_MS));
+  return list.flatMap((subject, index) => {
+    const used = cpuPercent(before[index] ?? {}, cpuOf(subject), IDLE_MS / 1000);
+    return Object.entries(subject.processes).map(([process, pid]) => ({
+      subject: subject.name,
+      process,
+      idleCpuPercent: used[process] ?? Number.NaN,
+      idleMiB: residentMiBOf(pid),
+    }));
+  });
+}
+
+function cpuOf(subject: Subject): Record<string, number> {
+  return Object.fromEntries(
+    Object.entries(subject.processes).map(([name, pid]) => [name, cpuSecondsOf(pid)]),
+  );
+}
+
+function cpuPercent(
+  before: Readonly<Record<string, number>>,
+  after: Readonly<Record<string, number>>,
+  seconds: number,
+): Record<string, number> {
+  return Object.fromEntries(
+    Object.entries(after).map(([name, used]) => [
+      name,
+      ((used - (before[name] ?? 0)) / seconds) * 100,
+    ]),
+  );
+}
+
+function showProgress(done: number, total: number, what: string): void {
+  if (!process.stderr.isTTY) {
+    process.stderr.write(`[${done}/${total}] ${what}\n`);
+    return;
+  }
+  const width = 30;
+  const filled = Math.round((done / total) * width);
+  const bar = '█'.repeat(filled) + '░'.repeat(width - filled);
+  process.stderr.write(`\r\u001b[K${bar} ${what}${done === total ? '\n' : ''}`);
+}

@@ -1,0 +1,21 @@
+import { writeSync } from 'node:fs';
+
+/**
+ * A jest reporter that ends the output with one line for people and machines: `N passed, N failed`.
+ * A suite that failed to run counts as one failure; skipped tests are named only if there are any.
+ */
+export class SummaryReporter {
+  onRunComplete(_contexts, results) {
+    const { numPassedTests, numFailedTests, numRuntimeErrorTestSuites } = results;
+    const failed = numFailedTests + numRuntimeErrorTestSuites;
+    const skipped = results.numPendingTests + results.numTodoTests;
+    const tail = skipped > 0 ? `, ${skipped} skipped` : '';
+    // Jest's own summary comes after the reporters of the configuration, so wait for the very end.
+    process.once('exit', () => {
+      writeSync(1, `${numPassedTests} passed, ${failed} failed${tail}\n`);
+    });
+  }
+}
+
+// biome-ignore lint/style/noDefaultExport: jest wants a reporter as the default export
+export default SummaryReporter;
