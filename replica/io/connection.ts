@@ -108,8 +108,10 @@ export class Connection implements Link {
     this.#context.counters.wireBytes.received += chunk.length;
     if (this.#hello === undefined) {
       this.#strangerBytes += chunk.length;
-      if (this.#strangerBytes > HEADER_BYTES + MAX_HELLO_BYTES) this.reject('hello too long');
-      return;
+      if (this.#strangerBytes > HEADER_BYTES + MAX_HELLO_BYTES) {
+        this.reject('hello too long');
+        return;
+      }
     }
     const frames: Frame[] = [];
     const reason = this.#decoder.push(chunk, frames);
