@@ -1,3 +1,4 @@
+import { assert } from '../../replica/common/assert.ts';
 import { BHS, makeHeader } from './bhs.ts';
 import { FINAL, RESPONSE } from './constants.ts';
 import { SOLICITED_BYTES_PER_SESSION } from './limits.ts';
@@ -34,8 +35,9 @@ export function solicit(task: Task, transfer: WriteTransfer, effects: TargetEffe
 export function solicitWaiting(session: Session, effects: TargetEffect[]): void {
   if (!session.isOpen) return;
   for (let task = session.waitingWrites[0]; task !== undefined; task = session.waitingWrites[0]) {
-    if (task.state.kind === 'gathering') solicit(task, task.state.transfer, effects);
-    if (task.state.kind === 'gathering' && task.solicitedBytes === 0) return;
+    assert(task.state.kind === 'gathering', 'only writes that gather wait for room');
+    solicit(task, task.state.transfer, effects);
+    if (task.solicitedBytes === 0) return;
     session.waitingWrites.shift();
   }
 }

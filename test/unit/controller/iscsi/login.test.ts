@@ -142,6 +142,20 @@ describe('login', () => {
     expect(refusal(initiator)).toBe('0200');
   });
 
+  test('is refused when the stage changes without a transit', () => {
+    const initiator = new TestInitiator(makeTarget());
+    initiator.send(initiator.loginPdu(0x00, text(...NAMES)));
+    initiator.send(initiator.loginPdu(OPERATIONAL_TO_FULL, Buffer.alloc(0)));
+    expect(refusal(initiator)).toBe('0200');
+  });
+
+  test('is refused when the initiator names itself after its first text', () => {
+    const initiator = new TestInitiator(makeTarget());
+    initiator.send(initiator.loginPdu(SECURITY_TO_OPERATIONAL, text(...NAMES)));
+    initiator.send(initiator.loginPdu(OPERATIONAL_TO_FULL, text('SessionType=Discovery')));
+    expect(refusal(initiator)).toBe('0200');
+  });
+
   test('is refused as a second connection of a session', () => {
     const target = makeTarget();
     const tsih = new TestInitiator(target).login().only().header.readUInt16BE(14);

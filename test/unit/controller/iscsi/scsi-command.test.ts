@@ -97,19 +97,42 @@ describe('write', () => {
     expect(initiator.only().header.readUInt32BE(36)).toBe(16);
   });
 
-  test('beyond the room for solicited data waits until another is done', () => {
-    const initiator = loggedIn('MaxBurstLength=1048576', 'MaxOutstandingR2T=8');
-    const big = 4 * 1024 * 1024;
-    for (let itt = 1; itt <= 8; itt += 1) {
-      initiator.send(initiator.command({ write: big, itt }));
-      expect(initiator.sent()).toHaveLength(4);
+  describe('beyond the room for solicited data', () => {
+    const BIG = 4 * 1024 * 1024;
+    const tagsSent = (initiator: TestInitiator) =>
+      initiator.sent().map(({ header }) => header.readUInt32BE(16));
+
+    /** Writes 1 to 8 fill the room but for 8 KiB; 9 waits for more, and 10 behind it. */
+    function full(): TestInitiator {
+      const initiator = loggedIn('MaxBurstLength=1048576', 'MaxOutstandingR2T=8');
+      for (let itt = 1; itt <= 8; itt += 1) {
+        initiator.send(initiator.command({ write: itt === 8 ? BIG - 8192 : BIG, itt }));
+        expect(initiator.sent()).toHaveLength(4);
+      }
+      expect(initiator.send(initiator.command({ write: BIG, itt: 9 }))).toEqual([]);
+      expect(initiator.send(initiator.command({ write: 8192, itt: 10 }))).toEqual([]);
+      return initiator;
     }
-    expect(initiator.send(initiator.command({ write: big, itt: 9 }))).toEqual([]);
-    expect(initiator.send(initiator.command({ write: 8192, itt: 10 }))).toEqual([]);
-    initiator.send(initiator.manage(1, { referencedTag: 3, itt: 99 }));
-    expect(initiator.sent().map((sent) => sent.header.readUInt32BE(16))).toEqual([9, 9, 9, 9, 99]);
-    initiator.send(initiator.manage(1, { referencedTag: 9, itt: 98 }));
-    expect(initiator.sent().map((sent) => sent.header.readUInt32BE(16))).toEqual([10, 98]);
+
+    test('waits for its turn until another is done', () => {
+      const initiator = full();
+      initiator.send(initiator.manage(1, { referencedTag: 3, itt: 99 }));
+      expect(tagsSent(initiator)).toEqual([9, 9, 9, 9, 10, 99]);
+    });
+
+    test('is never asked for when it was aborted while it waited', () => {
+      const initiator = full();
+      initiator.send(initiator.manage(1, { referencedTag: 9, itt: 98 }));
+      expect(tagsSent(initiator)).toEqual([98]);
+      initiator.send(initiator.manage(1, { referencedTag: 3, itt: 99 }));
+      expect(tagsSent(initiator)).toEqual([10, 99]);
+    });
+
+    test('is not asked for when its session ends', () => {
+      const initiator = full();
+      initiator.step({ kind: 'closed', connection: 1, nowMs: 0 });
+      expect(initiator.kinds()).toEqual(['nexus-closed']);
+    });
   });
 
   test('that announces more than the largest write is gathered up to that only', () => {
