@@ -32,6 +32,8 @@ export const MAX_TEXT_BYTES = 64 * 1024;
 /** An extended CDB of 260 bytes takes 248, a bidirectional read length 8. */
 export const MAX_AHS_BYTES = 256;
 
+/** Bounds what a login that never ends makes us remember: 64 texts of 64 KiB are 4 MiB. */
+export const MAX_LOGIN_REQUESTS = 64;
 export const LOGIN_TIMEOUT_MS = 15_000;
 /** A connection that has been silent this long is asked for a sign of life … */
 export const PING_AFTER_MS = 10_000;

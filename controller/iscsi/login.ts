@@ -11,6 +11,7 @@ import {
   RESPONSE,
   TEXT_CONTINUES,
 } from './constants.ts';
+import { MAX_LOGIN_REQUESTS } from './limits.ts';
 import { Negotiation, OUR_DECLARATIONS } from './negotiation.ts';
 import type { Pdu } from './step.ts';
 import { decodeText, encodeText, TextExchange, type TextPair } from './text-keys.ts';
@@ -61,6 +62,7 @@ export class Login {
   #window: CommandWindow | undefined;
   #stage: Stage | undefined;
   #identity: Buffer | undefined;
+  #requestCount = 0;
   #hasIntroduced = false;
   #hasDeclared = false;
 
@@ -74,14 +76,18 @@ export class Login {
     const { header } = pdu;
     this.#window ??= new CommandWindow(header.readUInt32BE(BHS.cmdSN));
     if (opcodeOf(header) !== REQUEST.LOGIN) {
-      return this.refuse(header, LOGIN_STATUS.INVALID_DURING_LOGIN);
+      return this.#refuse(header, LOGIN_STATUS.INVALID_DURING_LOGIN);
+    }
+    this.#requestCount += 1;
+    if (this.#requestCount > MAX_LOGIN_REQUESTS) {
+      return this.#refuse(header, LOGIN_STATUS.INITIATOR_ERROR);
     }
     const status = this.#whyHeaderRefused(header);
-    if (status !== undefined) return this.refuse(header, status);
+    if (status !== undefined) return this.#refuse(header, status);
     const isContinued = (flagsOf(header) & TEXT_CONTINUES) !== 0;
     if (this.#text.isAnswering) {
       if (pdu.data.length > 0 || isContinued) {
-        return this.refuse(header, LOGIN_STATUS.INITIATOR_ERROR);
+        return this.#refuse(header, LOGIN_STATUS.INITIATOR_ERROR);
       }
       return this.#respond(header);
     }
@@ -89,12 +95,13 @@ export class Login {
     if (text === 'more') return this.#answer(header, 0, NO_BYTES);
     const pairs = text === 'too-long' ? undefined : decodeText(text);
     const reply = pairs === undefined ? LOGIN_STATUS.INITIATOR_ERROR : this.#take(pairs);
-    if (typeof reply === 'number') return this.refuse(header, reply);
+    if (typeof reply === 'number') return this.#refuse(header, reply);
     this.#text.answer(encodeText(reply));
     return this.#respond(header);
   }
 
-  refuse(request: Buffer, status: LoginStatus): LoginAnswer {
+  /** Ends the login with a status other than success. */
+  #refuse(request: Buffer, status: LoginStatus): LoginAnswer {
     const header = this.#makeResponse(request, 0, NO_BYTES);
     header.writeUInt16BE(status, BHS.loginStatus);
     return { outcome: 'refused', header, data: NO_BYTES };

@@ -172,6 +172,17 @@ describe('login', () => {
     expect(refusal(initiator)).toBe('0200');
   });
 
+  test('is refused when it takes more than 64 requests', () => {
+    const initiator = new TestInitiator(makeTarget());
+    initiator.send(initiator.loginPdu(0x04, text(...NAMES)));
+    for (let count = 2; count <= 64; count += 1) {
+      initiator.send(initiator.loginPdu(0x04, text(`X-key-${count}=1`)));
+      expect(initiator.kinds()).toEqual(['send']);
+    }
+    initiator.send(initiator.loginPdu(0x04, text('X-key=1')));
+    expect(refusal(initiator)).toBe('0200');
+  });
+
   test('is refused once there are 64 sessions, but never for a session that comes back', () => {
     const target = makeTarget();
     for (let port = 1; port <= 64; port += 1) {
