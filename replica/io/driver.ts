@@ -89,18 +89,17 @@ export class ReplicaDriver {
   }
 
   #endTurn(): void {
-    this.#carryOut();
+    this.#carryOut(this.#effects);
     this.#step({ kind: 'turn-ended' });
-    this.#carryOut();
+    this.#carryOut(this.#effects);
     for (const link of this.#links.values()) link.flush();
   }
 
-  #carryOut(): void {
-    const effects = this.#effects;
+  #carryOut(effects: ReplicaEffect[]): void {
     for (let index = 0; index < effects.length && !this.#isStopped; ) {
       const effect = effects[index]!;
       if (effect.kind === 'write') {
-        index = this.#carryOutWrites(index);
+        index = this.#carryOutWrites(effects, index);
       } else {
         this.#carryOutOne(effect);
         index += 1;
@@ -150,11 +149,11 @@ export class ReplicaDriver {
   }
 
   /** Carries out the write at `first` and those right behind it on the disk; returns the next index. */
-  #carryOutWrites(first: number): number {
+  #carryOutWrites(effects: readonly ReplicaEffect[], first: number): number {
     const run: RequestEffect[] = [];
     let bytes = 0;
-    for (let index = first; index < this.#effects.length; index += 1) {
-      const effect = this.#effects[index]!;
+    for (let index = first; index < effects.length; index += 1) {
+      const effect = effects[index]!;
       if (effect.kind !== 'write') break;
       if (run.length > 0 && !continues(run[0]!, bytes, effect)) break;
       run.push(effect);
@@ -164,9 +163,16 @@ export class ReplicaDriver {
     if (this.#links.has(connection)) {
       const readyCount = this.#decompress(run);
       if (readyCount > 0) this.#write(run.slice(0, readyCount), frame);
-      if (readyCount < run.length) this.#step({ kind: 'malformed', connection });
+      if (readyCount < run.length) this.#cutNow(connection);
     }
     return first + run.length;
+  }
+
+  /** Ahead of the effects that stand in line, since those of this connection must be dropped. */
+  #cutNow(connection: ConnectionId): void {
+    const effects: ReplicaEffect[] = [];
+    this.#parts.replica.step({ kind: 'malformed', connection }, effects);
+    this.#carryOut(effects);
   }
 
   /** Puts the bytes of `run` side by side into scratch; returns how many of them were sound. */

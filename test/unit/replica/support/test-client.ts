@@ -53,6 +53,11 @@ export class TestClient {
     return new Promise((resolve) => this.#waiting.push(resolve));
   }
 
+  /** Stops reading what the replica sends. */
+  pause(): void {
+    this.#socket.pause();
+  }
+
   sendBytes(bytes: Buffer): void {
     this.#socket.write(bytes);
   }
