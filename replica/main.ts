@@ -1,4 +1,5 @@
 import { KeelsonError, messageOf } from './common/errors.ts';
+import { watchParent } from './common/parent-pipe.ts';
 import { readOptions } from './io/options.ts';
 import { startReplica } from './io/process.ts';
 
@@ -7,6 +8,7 @@ async function main(): Promise<void> {
   const options = readOptions(process.argv.slice(2), process.env);
   const replica = await startReplica(options);
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => replica.stop());
+  watchParent(process.env, () => replica.stop());
   process.stdout.write(`ready ${options.host}:${replica.port}\n`);
   const { isFailure } = await replica.ended;
   process.exit(isFailure ? 1 : 0);

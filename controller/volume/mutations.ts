@@ -1,11 +1,13 @@
 import { assert } from '../../replica/common/assert.ts';
 import type { ByteRange } from '../../replica/common/ranges.ts';
-import type { VolumeFailure } from './operation.ts';
+import type { VolumeFailure, VolumeOperation } from './operation.ts';
 import type { CopyMask, RequestId } from './step.ts';
 
 /** A write, trim or flush that was sent to the copies and is not answered by all of them. */
 export interface Mutation extends ByteRange {
   readonly seq: number;
+  /** Kept so that it can be sent again to the last copy, should that drop its connection. */
+  readonly operation: Exclude<VolumeOperation, { kind: 'read' }>;
   /** Undefined once it was completed towards the caller, whatever the copies still owe. */
   request: RequestId | undefined;
   /** Copies that still owe an answer. */
@@ -44,6 +46,8 @@ export class Mutations {
   /** From here on older writes of any epoch count as confirmed by all in-sync copies. */
   declareEqualised(): void {
     this.#isStableKnown = true;
+    // A stableSeq above 0 is what tells the copies that nothing inherited is open any more.
+    this.#lastSeq += 1;
     this.#advance();
   }
 
@@ -75,7 +79,10 @@ export class Mutations {
 
   /** Forgets a mutation that no copy owes an answer for. */
   remove(mutation: Mutation): void {
-    assert(mutation.pending === 0 && mutation.isStable, 'a mutation is forgotten when all is answered');
+    assert(
+      mutation.pending === 0 && mutation.isStable,
+      'a mutation is forgotten when all is answered',
+    );
     this.#bySeq.delete(mutation.seq);
   }
 

@@ -22,13 +22,28 @@ export type VolumeEvent =
       readonly random: number;
       readonly nowMs: number;
     }
-  /** The membership record as the registry has it: the answer to a change or a read. */
+  /** The membership record as the registry has it: the answer to a change, stored or refused. */
   | { readonly kind: 'record'; readonly membership: Membership; readonly nowMs: number }
   /** The registry did not answer: whether a change happened is not known. */
   | { readonly kind: 'record-unknown'; readonly nowMs: number }
-  | { readonly kind: 'link-up'; readonly copy: CopyIndex; readonly welcome: Welcome; readonly nowMs: number }
-  | { readonly kind: 'link-down'; readonly copy: CopyIndex; readonly code: ErrorCode; readonly nowMs: number }
-  | { readonly kind: 'frame'; readonly copy: CopyIndex; readonly frame: Frame; readonly nowMs: number }
+  | {
+      readonly kind: 'link-up';
+      readonly copy: CopyIndex;
+      readonly welcome: Welcome;
+      readonly nowMs: number;
+    }
+  | {
+      readonly kind: 'link-down';
+      readonly copy: CopyIndex;
+      readonly code: ErrorCode;
+      readonly nowMs: number;
+    }
+  | {
+      readonly kind: 'frame';
+      readonly copy: CopyIndex;
+      readonly frame: Frame;
+      readonly nowMs: number;
+    }
   | {
       readonly kind: 'request';
       readonly request: RequestId;
@@ -36,7 +51,7 @@ export type VolumeEvent =
       readonly nowMs: number;
     }
   /** Never send what was not sent yet (I15). The completion is owed all the same. */
-  | { readonly kind: 'cancel'; readonly request: RequestId; readonly nowMs: number }
+  | { readonly kind: 'cancel'; readonly request: RequestId }
   /** About once a second. */
   | { readonly kind: 'tick'; readonly nowMs: number }
   /** A clean stop: finish what is under way, say goodbye to the copies. */
@@ -63,10 +78,14 @@ export type VolumeEffect =
   | { readonly kind: 'connect'; readonly copy: CopyIndex; readonly hello: Omit<Hello, 'nonce'> }
   /** Close the connection to this copy at once and connect anew later, with the last hello. */
   | { readonly kind: 'disconnect'; readonly copy: CopyIndex; readonly reason: string }
-  | { readonly kind: 'change-record'; readonly membership: Membership }
-  | { readonly kind: 'read-record'; readonly afterMs: number }
+  /** Compare-and-swap, after a pause; the answer, whatever it is, comes back as `record`. */
+  | { readonly kind: 'change-record'; readonly membership: Membership; readonly afterMs: number }
   /** A state transition worth one line in the log. */
-  | { readonly kind: 'notice'; readonly message: string; readonly fields: Readonly<Record<string, unknown>> }
+  | {
+      readonly kind: 'notice';
+      readonly message: string;
+      readonly fields: Readonly<Record<string, unknown>>;
+    }
   /** Close the initiators' connections and end the process (I4). */
   | { readonly kind: 'stop'; readonly code: ErrorCode; readonly reason: string }
   /** The answer to `shutdown`: every copy has everything and knows that we are gone. */

@@ -1,11 +1,17 @@
 import { parseArgs } from 'node:util';
-import { KeelsonError, messageOf } from '../common/errors.ts';
+import { messageOf } from '../common/errors.ts';
 import {
   BLOCK_BYTES,
   MAX_VOLUME_BYTES,
   REPLICA_ADMIN_PORT,
   REPLICATION_PORT,
 } from '../common/limits.ts';
+import {
+  invalidOption as invalid,
+  readPort,
+  readSecret,
+  SECRET_VARIABLE,
+} from '../common/process-options.ts';
 
 export interface ReplicaOptions {
   readonly volumeId: string;
@@ -19,9 +25,6 @@ export interface ReplicaOptions {
   readonly adminPort: number;
   readonly secret: Buffer;
 }
-
-const MIN_SECRET_BYTES = 32;
-const SECRET_VARIABLE = 'KEELSON_VOLUME_SECRET';
 
 /**
  * Reads the command line. The secret comes by the environment, since every user of the machine
@@ -80,28 +83,4 @@ function readSize(text: string): number {
     );
   }
   return size;
-}
-
-function readPort(name: string, text: string | undefined, otherwise: number): number {
-  if (text === undefined) return otherwise;
-  if (!/^\d{1,5}$/.test(text) || Number(text) > 65535) {
-    throw invalid(`--${name}: expected a port from 0 to 65535, got ${text}`);
-  }
-  return Number(text);
-}
-
-/** Never shows what it was given. */
-function readSecret(text: string | undefined): Buffer {
-  const isValid = text !== undefined && /^([0-9a-f]{2})+$/i.test(text);
-  const secret = Buffer.from(isValid ? text : '', 'hex');
-  if (secret.length < MIN_SECRET_BYTES) {
-    throw invalid(
-      `${SECRET_VARIABLE}: expected at least ${MIN_SECRET_BYTES} bytes in hexadecimal in the environment`,
-    );
-  }
-  return secret;
-}
-
-function invalid(message: string): KeelsonError {
-  return new KeelsonError('INVALID_ARGUMENT', `start the replica: ${message}`);
 }

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { makeAdminStatus } from '../admin/status.ts';
 import { monotonicClock } from '../common/clock.ts';
 import { type AdminServer, startAdminServer } from '../common/http-admin.ts';
+import { explainListen } from '../common/listen.ts';
 import { makeLog } from '../common/log.ts';
 import { loadLz4 } from '../common/lz4.ts';
 import { Replica } from '../core/replica.ts';
@@ -9,7 +10,7 @@ import { type OpenDirectory, openDirectory } from './directory.ts';
 import { ReplicaDriver, type StopEffect } from './driver.ts';
 import { makeCounters, makeMetrics } from './metrics.ts';
 import type { ReplicaOptions } from './options.ts';
-import { explainListen, ReplicaServer } from './server.ts';
+import { ReplicaServer } from './server.ts';
 
 export interface RunningReplica {
   readonly port: number;

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
-import { KeelsonError, messageOf, systemCodeOf } from '../common/errors.ts';
+import { explainListen } from '../common/listen.ts';
 import type { Log } from '../common/log.ts';
 import { NONCE_BYTES } from '../protocol/hello.ts';
 import { Connection } from './connection.ts';
@@ -99,15 +99,4 @@ export class ReplicaServer {
     if (counters.rejectedConnections === 0) log.warn('connection rejected', { reason });
     counters.rejectedConnections += 1;
   }
-}
-
-export function explainListen(error: unknown, host: string, port: number): KeelsonError {
-  const what = `listen on ${host}:${port}`;
-  const code = systemCodeOf(error);
-  const options = { cause: error };
-  if (code === 'EADDRINUSE') {
-    const message = `${what}: the port is in use by another process; stop it or choose another port`;
-    return new KeelsonError('IN_USE', message, options);
-  }
-  return new KeelsonError('IO_FAILED', `${what}: ${messageOf(error)}`, options);
 }

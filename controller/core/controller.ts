@@ -1,0 +1,105 @@
+import type { TargetEffect, TargetEvent } from '../iscsi/step.ts';
+import type { IscsiTarget } from '../iscsi/target.ts';
+import type { DeviceServer } from '../scsi/device-server.ts';
+import type { VolumeEffect, VolumeEvent } from '../volume/step.ts';
+import type { Volume } from '../volume/volume.ts';
+import { TaskRunner } from './task-runner.ts';
+
+/** What the driver tells the controller: of its portal, of its copies and of time. */
+export type ControllerEvent =
+  | { readonly side: 'portal'; readonly event: Exclude<TargetEvent, { kind: 'task-done' }> }
+  | {
+      readonly side: 'volume';
+      readonly event: Exclude<VolumeEvent, { kind: 'request' | 'cancel' }>;
+    };
+
+/** What the driver does for the portal. */
+export type PortalEffect = Extract<TargetEffect, { kind: 'send' | 'close' }>;
+/** What the driver does for the volume. */
+export type CopyEffect = Exclude<VolumeEffect, { kind: 'complete' }>;
+
+export interface ControllerEffects {
+  readonly portal: PortalEffect[];
+  readonly volume: CopyEffect[];
+}
+
+/**
+ * One volume's controller without sockets, files or clock: iSCSI target, device server and volume,
+ * each a step machine of its own, and the tasks that run between them.
+ *
+ *   PDU → IscsiTarget → execute → DeviceServer → plan → TaskRunner → Volume → frames to the copies
+ *   PDU ← IscsiTarget ← outcome ←                       TaskRunner ← Volume ← their answers
+ */
+export class Controller {
+  readonly #target: IscsiTarget;
+  readonly #device: DeviceServer;
+  readonly #volume: Volume;
+  readonly #runner: TaskRunner;
+  readonly #targetEffects: TargetEffect[] = [];
+  readonly #volumeEffects: VolumeEffect[] = [];
+  #nowMs = 0;
+
+  constructor(parts: { target: IscsiTarget; device: DeviceServer; volume: Volume }) {
+    this.#target = parts.target;
+    this.#device = parts.device;
+    this.#volume = parts.volume;
+    this.#runner = new TaskRunner({
+      submit: (request, operation) =>
+        this.#volume.step(
+          { kind: 'request', request, operation, nowMs: this.#nowMs },
+          this.#volumeEffects,
+        ),
+      cancel: (request) => this.#volume.step({ kind: 'cancel', request }, this.#volumeEffects),
+      done: (task, outcome) =>
+        this.#target.step(
+          { kind: 'task-done', task, outcome, nowMs: this.#nowMs },
+          this.#targetEffects,
+        ),
+    });
+  }
+
+  step({ side, event }: ControllerEvent, effects: ControllerEffects): void {
+    if ('nowMs' in event) this.#nowMs = event.nowMs;
+    if (side === 'portal') this.#target.step(event, this.#targetEffects);
+    else this.#volume.step(event, this.#volumeEffects);
+    this.#pump(effects);
+  }
+
+  /** Carries effects between the machines until only those for the driver are left. */
+  #pump(effects: ControllerEffects): void {
+    while (this.#targetEffects.length > 0 || this.#volumeEffects.length > 0) {
+      for (let index = 0; index < this.#targetEffects.length; index += 1) {
+        this.#carryOutTarget(this.#targetEffects[index]!, effects);
+      }
+      this.#targetEffects.length = 0;
+      for (let index = 0; index < this.#volumeEffects.length; index += 1) {
+        const effect = this.#volumeEffects[index]!;
+        if (effect.kind === 'complete') this.#runner.completed(effect.request, effect.outcome);
+        else effects.volume.push(effect);
+      }
+      this.#volumeEffects.length = 0;
+    }
+  }
+
+  #carryOutTarget(effect: TargetEffect, effects: ControllerEffects): void {
+    switch (effect.kind) {
+      case 'execute':
+        this.#runner.run(effect.task, this.#device.execute(effect));
+        return;
+      case 'cancel':
+        this.#runner.cancel(effect.task);
+        return;
+      case 'nexus-opened':
+        this.#device.nexusOpened(effect.nexus);
+        return;
+      case 'nexus-closed':
+        this.#device.nexusClosed(effect.nexus);
+        return;
+      case 'logical-unit-reset':
+        this.#device.logicalUnitReset();
+        return;
+      default:
+        effects.portal.push(effect);
+    }
+  }
+}

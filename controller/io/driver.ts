@@ -1,0 +1,252 @@
+import type { Socket } from 'node:net';
+import { unreachable } from '../../replica/common/assert.ts';
+import type { Clock } from '../../replica/common/clock.ts';
+import type { ErrorCode } from '../../replica/common/errors.ts';
+import type { Log } from '../../replica/common/log.ts';
+import type { Lz4 } from '../../replica/common/lz4.ts';
+import type { Controller, ControllerEffects, ControllerEvent } from '../core/controller.ts';
+import type { ConnectionId } from '../iscsi/step.ts';
+import type { Registration } from '../protocol/registration.ts';
+import { InitiatorConnection } from './initiator-connection.ts';
+import type { Counters } from './metrics.ts';
+import type { Registry } from './registry-client.ts';
+import { ReplicaLinks } from './replica-links.ts';
+
+export interface Stop {
+  readonly code: ErrorCode | undefined;
+  readonly reason: string;
+}
+
+export interface DriverParts {
+  readonly controller: Controller;
+  readonly registration: Registration;
+  readonly registry: Registry;
+  readonly lz4: Lz4;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly secret: Buffer;
+  readonly counters: Counters;
+  /** Called once; nothing is carried out afterwards. */
+  readonly onStop: (stop: Stop) => void;
+}
+
+const TICK_MS = 1_000;
+
+/**
+ * Owns the sockets and timers of a controller. Feeds what happened to the pure core and carries
+ * out what it wants: everything that arrives in one pass of the event loop is stepped first, then
+ * sent together, so that a batch of commands costs a handful of system calls.
+ */
+export class ControllerDriver {
+  readonly #parts: DriverParts;
+  readonly #links: ReplicaLinks;
+  readonly #connections = new Map<ConnectionId, InitiatorConnection>();
+  readonly #effects: ControllerEffects = { portal: [], volume: [] };
+  readonly #ending = new Set<InitiatorConnection>();
+  readonly #replicaIds: readonly string[];
+  #lastConnection = 0;
+  #isFlushDue = false;
+  #isHeld = false;
+  #isStopped = false;
+  #ticker: NodeJS.Timeout | undefined;
+
+  constructor(parts: DriverParts) {
+    this.#parts = parts;
+    this.#replicaIds = Object.keys(parts.registration.membership.copies);
+    const { secret, log, lz4, counters } = parts;
+    this.#links = new ReplicaLinks({
+      ...{ secret, log, lz4 },
+      handlers: {
+        onUp: (copy, welcome) =>
+          this.#volume({ kind: 'link-up', copy, welcome, nowMs: this.#nowMs() }),
+        onDown: (copy, code) =>
+          this.#volume({ kind: 'link-down', copy, code, nowMs: this.#nowMs() }),
+        onFrames: (copy, frames) => {
+          const nowMs = this.#nowMs();
+          counters.frames.received += frames.length;
+          for (const frame of frames) this.#volume({ kind: 'frame', copy, frame, nowMs });
+        },
+        onRoom: () => this.#scheduleFlush(),
+      },
+    });
+  }
+
+  start(identity: { instanceId: string; address: string }, random: number): void {
+    const { registration } = this.#parts;
+    this.#volume({ kind: 'start', registration, identity, random, nowMs: this.#nowMs() });
+    this.#ticker = setInterval(() => {
+      const tick = { kind: 'tick', nowMs: this.#nowMs() } as const;
+      this.#portal(tick);
+      this.#volume(tick);
+    }, TICK_MS);
+  }
+
+  /** Asks every initiator to log out (RFC 7143 section 11.9). */
+  askInitiatorsToLeave(): void {
+    this.#portal({ kind: 'shutdown', nowMs: this.#nowMs() });
+  }
+
+  /** Ends cleanly: what is under way is finished and the copies are told; `onStop` follows. */
+  shutDown(): void {
+    this.#volume({ kind: 'shutdown', nowMs: this.#nowMs() });
+  }
+
+  accept(socket: Socket): void {
+    this.#lastConnection += 1;
+    const connection = new InitiatorConnection(this.#lastConnection, socket, {
+      onPdus: ({ id }, pdus) => {
+        const nowMs = this.#nowMs();
+        this.#parts.counters.pdus.received += pdus.length;
+        for (const pdu of pdus) this.#portal({ kind: 'pdu', connection: id, pdu, nowMs });
+      },
+      onClosed: (closed) => {
+        this.#connections.delete(closed.id);
+        this.#ending.delete(closed);
+        this.#portal({ kind: 'closed', connection: closed.id, nowMs: this.#nowMs() });
+      },
+      onRejected: (rejected, reason) => this.#reject(rejected, reason),
+    });
+    this.#connections.set(connection.id, connection);
+    if (this.#isHeld) connection.hold(true);
+    const { id, peer } = connection;
+    this.#portal({ kind: 'opened', connection: id, peer, nowMs: this.#nowMs() });
+  }
+
+  close(): void {
+    this.#isStopped = true;
+    clearInterval(this.#ticker);
+    for (const connection of this.#connections.values()) connection.destroy();
+    this.#links.close();
+  }
+
+  #reject(connection: InitiatorConnection, reason: string): void {
+    this.#parts.counters.rejectedConnections += 1;
+    this.#parts.log.warn('initiator connection cut', { peer: connection.peer, reason });
+    connection.destroy();
+  }
+
+  #nowMs(): number {
+    return this.#parts.clock.nowMs();
+  }
+
+  #portal(event: Extract<ControllerEvent, { side: 'portal' }>['event']): void {
+    this.#step({ side: 'portal', event });
+  }
+
+  #volume(event: Extract<ControllerEvent, { side: 'volume' }>['event']): void {
+    this.#step({ side: 'volume', event });
+  }
+
+  #step(event: ControllerEvent): void {
+    if (this.#isStopped) return;
+    this.#parts.controller.step(event, this.#effects);
+    this.#carryOutPortal();
+    this.#carryOutVolume();
+  }
+
+  #carryOutPortal(): void {
+    const effects = this.#effects.portal;
+    if (effects.length === 0) return;
+    for (const effect of effects) {
+      const connection = this.#connections.get(effect.connection);
+      if (connection === undefined) continue;
+      if (effect.kind === 'send') {
+        this.#parts.counters.pdus.sent += 1;
+        connection.append(effect.header, effect.data);
+      } else {
+        this.#parts.log.info('initiator connection ends', {
+          peer: connection.peer,
+          reason: effect.reason,
+        });
+        this.#ending.add(connection);
+      }
+    }
+    effects.length = 0;
+    this.#scheduleFlush();
+  }
+
+  #carryOutVolume(): void {
+    const effects = this.#effects.volume;
+    for (const effect of effects) {
+      switch (effect.kind) {
+        case 'send':
+          this.#parts.counters.frames.sent += 1;
+          this.#links.append(effect);
+          this.#scheduleFlush();
+          break;
+        case 'connect':
+          this.#connect(effect);
+          break;
+        case 'disconnect':
+          this.#links.disconnect(effect.copy, effect.reason);
+          break;
+        case 'change-record':
+          this.#changeRecord(effect);
+          break;
+        case 'notice':
+          this.#parts.log.info(effect.message, effect.fields);
+          break;
+        case 'stop':
+          return this.#stop({ code: effect.code, reason: effect.reason });
+        case 'stopped':
+          return this.#stop({ code: undefined, reason: 'every copy has everything' });
+        default:
+          unreachable(effect, 'volume effect');
+      }
+    }
+    effects.length = 0;
+  }
+
+  #connect(effect: Extract<ControllerEffects['volume'][number], { kind: 'connect' }>): void {
+    const replicaId = this.#replicaIds[effect.copy] ?? '';
+    const address = this.#parts.registration.addresses[replicaId];
+    if (address === undefined) {
+      this.#parts.log.error('no address for a copy', { replica: replicaId });
+      return;
+    }
+    this.#links.connect(effect.copy, address, effect.hello);
+  }
+
+  #changeRecord(
+    effect: Extract<ControllerEffects['volume'][number], { kind: 'change-record' }>,
+  ): void {
+    const change = async (): Promise<void> => {
+      const membership = await this.#parts.registry.change(effect.membership);
+      const nowMs = this.#nowMs();
+      if (membership === undefined) this.#volume({ kind: 'record-unknown', nowMs });
+      else this.#volume({ kind: 'record', membership, nowMs });
+    };
+    if (effect.afterMs === 0) change();
+    else setTimeout(change, effect.afterMs);
+  }
+
+  #stop(stop: Stop): void {
+    this.#flush();
+    this.close();
+    this.#parts.onStop(stop);
+  }
+
+  // One flush for all that happened in this pass of the event loop.
+
+  #scheduleFlush(): void {
+    if (this.#isFlushDue) return;
+    this.#isFlushDue = true;
+    setImmediate(() => this.#flush());
+  }
+
+  #flush(): void {
+    this.#isFlushDue = false;
+    this.#links.flush();
+    for (const connection of this.#connections.values()) connection.flush();
+    for (const connection of this.#ending) connection.end();
+    this.#ending.clear();
+    this.#hold(this.#links.isFull());
+  }
+
+  /** Takes no new commands while a copy has too much unsent, until that has gone out. */
+  #hold(isHeld: boolean): void {
+    if (isHeld === this.#isHeld) return;
+    this.#isHeld = isHeld;
+    for (const connection of this.#connections.values()) connection.hold(isHeld);
+  }
+}

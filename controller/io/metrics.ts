@@ -1,0 +1,64 @@
+import { Counter, Gauge, Registry } from 'prom-client';
+import { registerProcessMetrics } from '../../replica/common/http-admin.ts';
+import type { ControllerStatus } from '../protocol/status.ts';
+
+/** Plain numbers that the hot path adds to; the registry reads them when it is asked. */
+export interface Counters {
+  readonly pdus: Record<'received' | 'sent', number>;
+  readonly frames: Record<'received' | 'sent', number>;
+  /** Connections of initiators that were cut for what they sent. */
+  rejectedConnections: number;
+}
+
+export function makeCounters(): Counters {
+  return {
+    pdus: { received: 0, sent: 0 },
+    frames: { received: 0, sent: 0 },
+    rejectedConnections: 0,
+  };
+}
+
+export function makeMetrics(counters: Counters, status: () => ControllerStatus): Registry {
+  const registry = new Registry();
+  registerProcessMetrics(registry);
+  for (const [name, help, values] of [
+    ['pdus_total', 'iSCSI PDUs exchanged with initiators.', counters.pdus],
+    ['frames_total', 'Replication frames exchanged with copies.', counters.frames],
+  ] as const) {
+    new Counter({
+      ...{ name: `keelson_controller_${name}`, help, labelNames: ['direction'] },
+      registers: [registry],
+      collect() {
+        this.reset();
+        for (const [direction, count] of Object.entries(values)) this.inc({ direction }, count);
+      },
+    });
+  }
+  new Counter({
+    name: 'keelson_controller_rejected_connections_total',
+    help: 'Connections of initiators cut for what they sent.',
+    registers: [registry],
+    collect() {
+      this.reset();
+      this.inc(counters.rejectedConnections);
+    },
+  });
+  gauge(registry, 'sessions', 'iSCSI sessions.', () => status().target.sessions);
+  gauge(registry, 'epoch', 'Epoch held by this controller.', () => status().epoch);
+  gauge(
+    registry,
+    'copies_in_sync',
+    'Copies recorded in-sync.',
+    () => status().copies.filter((copy) => copy.state === 'in-sync').length,
+  );
+  return registry;
+}
+
+function gauge(registry: Registry, name: string, help: string, value: () => number): void {
+  new Gauge({
+    ...{ name: `keelson_controller_${name}`, help, registers: [registry] },
+    collect() {
+      this.set(value());
+    },
+  });
+}

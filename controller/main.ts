@@ -1,0 +1,22 @@
+import { KeelsonError, messageOf } from '../replica/common/errors.ts';
+import { watchParent } from '../replica/common/parent-pipe.ts';
+import { readOptions } from './io/options.ts';
+import { startController } from './io/process.ts';
+
+/** The controller process: `ready HOST:PORT` on standard output once initiators can log in. */
+async function main(): Promise<void> {
+  const options = readOptions(process.argv.slice(2), process.env);
+  const controller = await startController(options);
+  for (const signal of ['SIGTERM', 'SIGINT'] as const)
+    process.once(signal, () => controller.stop());
+  watchParent(process.env, () => controller.stop());
+  process.stdout.write(`ready ${options.host}:${options.port}\n`);
+  const { code } = await controller.ended;
+  process.exit(code === undefined ? 0 : 1);
+}
+
+main().catch((error: unknown) => {
+  if (!(error instanceof KeelsonError)) throw error; // our bug: with its stack
+  process.stderr.write(`${messageOf(error)}\n`);
+  process.exit(error.code === 'INVALID_ARGUMENT' ? 2 : 1);
+});

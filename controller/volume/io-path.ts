@@ -1,0 +1,362 @@
+import { assert } from '../../replica/common/assert.ts';
+import { FLAG, OPCODE } from '../../replica/protocol/constants.ts';
+import type { Frame } from '../../replica/protocol/frame.ts';
+import type { Copies, CopyEntry } from './copies.ts';
+import { type Mutation, Mutations } from './mutations.ts';
+import type { VolumeFailure, VolumeOperation, VolumeOutcome } from './operation.ts';
+import type { CopyMask, RequestId, VolumeEffect } from './step.ts';
+import type { Timing } from './timing.ts';
+
+/** The bytes that a READ_REPLY stands for, or undefined when it is malformed. */
+export type ReadPayload = (frame: Frame) => Buffer | undefined;
+
+/** Ranges that may not be written to for the moment, because they are being synced. */
+export type LocksRange = (start: number, end: number) => boolean;
+
+interface Read {
+  readonly request: RequestId;
+  readonly operation: Extract<VolumeOperation, { kind: 'read' }>;
+  readonly copy: CopyMask;
+  readonly sentMs: number;
+}
+
+interface Waiting {
+  readonly request: RequestId;
+  readonly operation: VolumeOperation;
+  readonly deadlineMs: number;
+}
+
+/**
+ * The write path and the read path (design section 5): numbers each write, sends it to every copy
+ * that is in-sync or syncing, and completes it when all required ones have answered (I1, S11–S13).
+ * What may not run now waits here, for a bounded time.
+ */
+export class IoPath {
+  primary: CopyEntry | undefined;
+  locksRange: LocksRange = () => false;
+  readonly #readPayload: ReadPayload;
+  readonly #timing: Timing;
+  readonly #mutations = new Mutations();
+  readonly #reads = new Map<number, Read>();
+  #waiting: Waiting[] = [];
+  #copies!: Copies;
+  #isAllowed = false;
+
+  constructor(readPayload: ReadPayload, timing: Timing) {
+    this.#readPayload = readPayload;
+    this.#timing = timing;
+  }
+
+  attach(copies: Copies): void {
+    this.#copies = copies;
+  }
+
+  continueAfter(seq: number): void {
+    this.#mutations.continueAfter(seq);
+  }
+
+  declareEqualised(): void {
+    this.#mutations.declareEqualised();
+  }
+
+  nextSeq(): number {
+    return this.#mutations.nextSeq();
+  }
+
+  get stableSeq(): number {
+    return this.#mutations.stableSeq;
+  }
+
+  get isIdle(): boolean {
+    return this.#mutations.size === 0 && this.#reads.size === 0;
+  }
+
+  get waitingCount(): number {
+    return this.#waiting.length;
+  }
+
+  /** Whether the failure mode allows I/O now; what is not allowed waits. */
+  setAllowed(isAllowed: boolean): void {
+    this.#isAllowed = isAllowed;
+  }
+
+  // Requests.
+
+  submit(
+    request: RequestId,
+    operation: VolumeOperation,
+    nowMs: number,
+    effects: VolumeEffect[],
+  ): void {
+    if (this.#tryStart(request, operation, nowMs, effects)) return;
+    this.#waiting.push({ request, operation, deadlineMs: nowMs + this.#timing.holdMs });
+  }
+
+  /** Fails what waits and was never sent; what was sent is completed in its own time (I15). */
+  cancel(request: RequestId, effects: VolumeEffect[]): void {
+    const at = this.#waiting.findIndex((waiting) => waiting.request === request);
+    if (at < 0) return;
+    this.#waiting.splice(at, 1);
+    effects.push(failed(request, 'NOT_READY'));
+  }
+
+  /** Starts what may run now, and completes what is no longer waited for. */
+  resume(nowMs: number, effects: VolumeEffect[]): void {
+    this.#choosePrimary();
+    for (const mutation of this.#mutations.values()) this.#settle(mutation, effects);
+    this.#resumeReads(nowMs, effects);
+    if (this.#waiting.length === 0) return;
+    const waiting = this.#waiting;
+    this.#waiting = waiting.filter(
+      (entry) => !this.#tryStart(entry.request, entry.operation, nowMs, effects),
+    );
+  }
+
+  /** Fails what has been held for too long (design section 6). */
+  expire(nowMs: number, effects: VolumeEffect[]): void {
+    const isOverdue = (waiting: Waiting): boolean => waiting.deadlineMs <= nowMs;
+    for (const waiting of this.#waiting) {
+      if (isOverdue(waiting)) effects.push(failed(waiting.request, 'NOT_READY'));
+    }
+    this.#waiting = this.#waiting.filter((waiting) => !isOverdue(waiting));
+    for (const mutation of this.#mutations.values()) {
+      if (mutation.request === undefined || mutation.sentMs + this.#timing.holdMs > nowMs) continue;
+      // Its outcome on the copies stays open, so it still holds back reads that overlap it.
+      effects.push(failed(mutation.request, mutation.failure ?? 'NOT_READY'));
+      mutation.request = undefined;
+    }
+  }
+
+  #tryStart(
+    request: RequestId,
+    operation: VolumeOperation,
+    nowMs: number,
+    effects: VolumeEffect[],
+  ): boolean {
+    if (!this.#isAllowed) return false;
+    if (operation.kind === 'read') return this.#startRead(request, operation, nowMs, effects);
+    return this.#startMutation(request, operation, nowMs, effects);
+  }
+
+  // Writes, trims and flushes.
+
+  #startMutation(
+    request: RequestId,
+    operation: Exclude<VolumeOperation, { kind: 'read' }>,
+    nowMs: number,
+    effects: VolumeEffect[],
+  ): boolean {
+    const start = operation.kind === 'flush' ? 0 : operation.offset;
+    const end = start + lengthOf(operation);
+    if (this.locksRange(start, end)) return false;
+    const copies = this.#copies;
+    const mutation: Mutation = {
+      seq: this.#mutations.nextSeq(),
+      operation,
+      start,
+      end,
+      request,
+      pending: copies.required | copies.receiving,
+      sentMs: nowMs,
+      failure: undefined,
+      isStable: false,
+    };
+    this.#mutations.add(mutation);
+    this.#send(mutation, copies.receiving, effects);
+    return true;
+  }
+
+  #send(mutation: Mutation, copies: CopyMask, effects: VolumeEffect[]): void {
+    const { operation } = mutation;
+    const isFua = operation.kind === 'write' && operation.fua;
+    effects.push({
+      kind: 'send',
+      copies,
+      opcode: MUTATION_OPCODE[operation.kind],
+      flags: isFua ? FLAG.FUA : 0,
+      seq: mutation.seq,
+      stableSeq: this.#mutations.stableSeq,
+      offset: mutation.start,
+      length: mutation.end - mutation.start,
+      data: operation.kind === 'write' ? operation.data : undefined,
+      isEncoded: false,
+    });
+  }
+
+  onMutationReply(entry: CopyEntry, seq: number, nowMs: number, effects: VolumeEffect[]): void {
+    const mutation = this.#mutations.get(seq);
+    if (mutation === undefined) return;
+    mutation.pending &= ~entry.bit;
+    this.#settle(mutation, effects);
+    if (mutation.isStable && this.#waiting.length > 0) this.resume(nowMs, effects);
+  }
+
+  /** Completes a mutation once every required copy has answered it (I1), forgets it after the last. */
+  #settle(mutation: Mutation, effects: VolumeEffect[]): void {
+    if (!mutation.isStable) {
+      if ((mutation.pending & this.#copies.required) !== 0 || !this.#isAllowed) return;
+      this.#mutations.markStable(mutation);
+      if (mutation.request !== undefined) {
+        const { request, failure } = mutation;
+        mutation.request = undefined;
+        effects.push(failure === undefined ? succeeded(request) : failed(request, failure));
+      }
+    }
+    if (mutation.pending === 0) this.#mutations.remove(mutation);
+  }
+
+  /** The last in-sync copy refused a write: the write fails, the copy stays. False if unknown. */
+  failMutation(
+    entry: CopyEntry,
+    seq: number,
+    failure: VolumeFailure,
+    effects: VolumeEffect[],
+  ): boolean {
+    const mutation = this.#mutations.get(seq);
+    if (mutation === undefined) return false;
+    mutation.failure = failure;
+    mutation.pending &= ~entry.bit;
+    this.#settle(mutation, effects);
+    return true;
+  }
+
+  /** A copy that is not waited for is gone: it owes nothing any more. */
+  forget(entry: CopyEntry): void {
+    for (const mutation of this.#mutations.values()) {
+      mutation.pending &= ~entry.bit;
+      if (mutation.pending === 0 && mutation.isStable) this.#mutations.remove(mutation);
+    }
+  }
+
+  /** Sends everything that this copy has not answered once more, in order, after it reconnected. */
+  sendAgain(entry: CopyEntry, effects: VolumeEffect[]): void {
+    for (const mutation of this.#mutations.values()) {
+      if ((mutation.pending & entry.bit) !== 0) this.#send(mutation, entry.bit, effects);
+    }
+  }
+
+  // Reads.
+
+  /** A read that overlaps an unconfirmed write waits: a takeover could undo what it would show (I7). */
+  #startRead(
+    request: RequestId,
+    operation: Extract<VolumeOperation, { kind: 'read' }>,
+    nowMs: number,
+    effects: VolumeEffect[],
+  ): boolean {
+    const primary = this.primary;
+    if (primary === undefined || (primary.bit & this.#copies.usable) === 0) return false;
+    const { offset, length } = operation;
+    if (this.#mutations.hasUnstableOverlap(offset, offset + length)) return false;
+    const seq = this.#mutations.nextSeq();
+    this.#reads.set(seq, { request, operation, copy: primary.bit, sentMs: nowMs });
+    effects.push({
+      kind: 'send',
+      copies: primary.bit,
+      opcode: OPCODE.READ,
+      flags: 0,
+      seq,
+      stableSeq: this.#mutations.stableSeq,
+      offset,
+      length,
+      data: undefined,
+      isEncoded: false,
+    });
+    return true;
+  }
+
+  /** Returns false when the answer is malformed; the read stays and goes to another copy. */
+  onReadReply(frame: Frame, effects: VolumeEffect[]): boolean {
+    const read = this.#reads.get(frame.seq);
+    if (read === undefined) return true;
+    const data = frame.length === read.operation.length ? this.#readPayload(frame) : undefined;
+    if (data === undefined) return false;
+    this.#reads.delete(frame.seq);
+    effects.push({ kind: 'complete', request: read.request, outcome: { ok: true, data } });
+    return true;
+  }
+
+  /** Reads whose copy is gone go to another one. */
+  #resumeReads(nowMs: number, effects: VolumeEffect[]): void {
+    for (const [seq, read] of this.#reads) {
+      if ((read.copy & this.#copies.usable) !== 0) continue;
+      this.#reads.delete(seq);
+      this.submit(read.request, read.operation, nowMs, effects);
+    }
+  }
+
+  #choosePrimary(): void {
+    const { usable, entries } = this.#copies;
+    if (this.primary !== undefined && (this.primary.bit & usable) !== 0) return;
+    this.primary = entries.find((entry) => (entry.bit & usable) !== 0);
+  }
+
+  // Time and the end.
+
+  /** Whether this copy has owed an answer since before `sinceMs`. */
+  hasOverdue(copy: CopyMask, sinceMs: number): boolean {
+    for (const mutation of this.#mutations.values()) {
+      if (mutation.sentMs >= sinceMs) break;
+      if ((mutation.pending & copy) !== 0) return true;
+    }
+    for (const read of this.#reads.values()) {
+      if (read.sentMs >= sinceMs) break;
+      if (read.copy === copy) return true;
+    }
+    return false;
+  }
+
+  /** Asks every copy for a sign of life; also carries stableSeq to copies that are otherwise idle. */
+  sendHeartbeat(copies: CopyMask, effects: VolumeEffect[]): void {
+    if (copies !== 0) effects.push(this.#control(OPCODE.HEARTBEAT, copies));
+  }
+
+  /** Tells every in-sync copy that all is done; returns those that must answer. */
+  sendGoodbye(effects: VolumeEffect[]): CopyMask {
+    assert(this.isIdle, 'goodbye is said when nothing is under way');
+    const copies = this.#copies.usable;
+    if (copies !== 0) effects.push(this.#control(OPCODE.GOODBYE, copies));
+    return copies;
+  }
+
+  /** Makes everything sent to this copy durable there; the returned seq is that of the request. */
+  sendFlush(copy: CopyMask, effects: VolumeEffect[]): number {
+    const flush = this.#control(OPCODE.FLUSH, copy);
+    effects.push(flush);
+    return flush.seq;
+  }
+
+  #control(
+    opcode: typeof OPCODE.HEARTBEAT | typeof OPCODE.GOODBYE | typeof OPCODE.FLUSH,
+    copies: CopyMask,
+  ) {
+    return {
+      kind: 'send',
+      copies,
+      opcode,
+      flags: 0,
+      seq: this.#mutations.nextSeq(),
+      stableSeq: this.#mutations.stableSeq,
+      offset: 0,
+      length: 0,
+      data: undefined,
+      isEncoded: false,
+    } as const;
+  }
+}
+
+const MUTATION_OPCODE = { write: OPCODE.WRITE, trim: OPCODE.TRIM, flush: OPCODE.FLUSH } as const;
+const DONE: VolumeOutcome = { ok: true };
+
+function lengthOf(operation: Exclude<VolumeOperation, { kind: 'read' }>): number {
+  if (operation.kind === 'flush') return 0;
+  return operation.kind === 'write' ? operation.data.length : operation.length;
+}
+
+function succeeded(request: RequestId): VolumeEffect {
+  return { kind: 'complete', request, outcome: DONE };
+}
+
+function failed(request: RequestId, reason: VolumeFailure): VolumeEffect {
+  return { kind: 'complete', request, outcome: { ok: false, reason } };
+}
