@@ -1,0 +1,41 @@
+import { assert } from '../../replica/common/assert.ts';
+import { BLOCK_BYTES, MAX_IO_BYTES, MAX_TRIM_BYTES } from '../../replica/common/limits.ts';
+
+/** Logical block: what initiators address. Every one of them can boot from 512. */
+export const LOGICAL_BLOCK_BYTES = 512;
+
+/** 2^3 logical blocks make one physical block, the unit of provisioning. */
+export const PHYSICAL_BLOCK_EXPONENT = 3;
+export const LOGICAL_BLOCKS_PER_PHYSICAL = 2 ** PHYSICAL_BLOCK_EXPONENT;
+
+/** MAXIMUM TRANSFER LENGTH: one command is one volume operation. */
+export const MAX_TRANSFER_BLOCKS = MAX_IO_BYTES / LOGICAL_BLOCK_BYTES;
+
+/** OPTIMAL TRANSFER LENGTH, 1 MiB: large enough to stream, small enough not to hold up others. */
+export const OPTIMAL_TRANSFER_BLOCKS = 2048;
+
+/** MAXIMUM COMPARE AND WRITE LENGTH; the field of the CDB has one byte. */
+export const MAX_COMPARE_BLOCKS = 255;
+
+/** MAXIMUM UNMAP LBA COUNT, 512 MiB over all descriptors of one command. */
+export const MAX_UNMAP_BLOCKS = 1024 * 1024;
+export const MAX_UNMAP_DESCRIPTORS = 256;
+
+/**
+ * MAXIMUM WRITE SAME LENGTH, 16 MiB. A pattern that is not zero becomes up to 16 writes that share
+ * one buffer, so the limit also bounds what a single small command can make the volume do.
+ */
+export const MAX_WRITE_SAME_BLOCKS = 32 * 1024;
+export const WRITE_SAME_STEP_BYTES = 1024 * 1024;
+
+assert(
+  LOGICAL_BLOCK_BYTES * LOGICAL_BLOCKS_PER_PHYSICAL === BLOCK_BYTES,
+  'a physical block is the unit of provisioning',
+);
+assert(MAX_UNMAP_BLOCKS * LOGICAL_BLOCK_BYTES <= MAX_TRIM_BYTES, 'an unmap descriptor is one trim');
+assert(
+  MAX_WRITE_SAME_BLOCKS * LOGICAL_BLOCK_BYTES <= MAX_TRIM_BYTES,
+  'an unmapping WRITE SAME is one trim',
+);
+assert(MAX_COMPARE_BLOCKS <= MAX_TRANSFER_BLOCKS, 'a compare is one read');
+assert(WRITE_SAME_STEP_BYTES <= MAX_IO_BYTES, 'a write-same step is one write');

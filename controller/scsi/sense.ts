@@ -1,0 +1,78 @@
+/** A sense key with its additional sense code and qualifier (SPC-4 clause 4.5.6). */
+export interface SenseCode {
+  readonly key: number;
+  readonly asc: number;
+  readonly ascq: number;
+}
+
+const KEY = {
+  NO_SENSE: 0x0,
+  NOT_READY: 0x2,
+  HARDWARE_ERROR: 0x4,
+  ILLEGAL_REQUEST: 0x5,
+  UNIT_ATTENTION: 0x6,
+  DATA_PROTECT: 0x7,
+  MISCOMPARE: 0xe,
+} as const;
+
+export const SENSE = {
+  NONE: { key: KEY.NO_SENSE, asc: 0x00, ascq: 0x00 },
+  /**
+   * The failure mode forbids I/O. "Cause not reportable" on purpose: 04h/01h (becoming ready)
+   * would make Linux repeat the command for minutes, and each time it would be held anew, while
+   * design section 6 promises an error after one bounded hold.
+   */
+  NOT_READY: { key: KEY.NOT_READY, asc: 0x04, ascq: 0x00 },
+  INTERNAL_TARGET_FAILURE: { key: KEY.HARDWARE_ERROR, asc: 0x44, ascq: 0x00 },
+  PARAMETER_LIST_LENGTH_ERROR: { key: KEY.ILLEGAL_REQUEST, asc: 0x1a, ascq: 0x00 },
+  INVALID_OPERATION_CODE: { key: KEY.ILLEGAL_REQUEST, asc: 0x20, ascq: 0x00 },
+  LBA_OUT_OF_RANGE: { key: KEY.ILLEGAL_REQUEST, asc: 0x21, ascq: 0x00 },
+  INVALID_FIELD_IN_CDB: { key: KEY.ILLEGAL_REQUEST, asc: 0x24, ascq: 0x00 },
+  LOGICAL_UNIT_NOT_SUPPORTED: { key: KEY.ILLEGAL_REQUEST, asc: 0x25, ascq: 0x00 },
+  INVALID_FIELD_IN_PARAMETER_LIST: { key: KEY.ILLEGAL_REQUEST, asc: 0x26, ascq: 0x00 },
+  SAVING_NOT_SUPPORTED: { key: KEY.ILLEGAL_REQUEST, asc: 0x39, ascq: 0x00 },
+  /** ASCQ 00h rather than 01h: initiators that wait for a device to settle look for this one. */
+  POWER_ON: { key: KEY.UNIT_ATTENTION, asc: 0x29, ascq: 0x00 },
+  BUS_DEVICE_RESET: { key: KEY.UNIT_ATTENTION, asc: 0x29, ascq: 0x03 },
+  SPACE_ALLOCATION_FAILED: { key: KEY.DATA_PROTECT, asc: 0x27, ascq: 0x07 },
+  MISCOMPARE: { key: KEY.MISCOMPARE, asc: 0x1d, ascq: 0x00 },
+} as const satisfies Record<string, SenseCode>;
+
+/** What some sense codes say besides. */
+export interface SenseDetail {
+  /** INFORMATION field: for a miscompare, the byte offset of the first difference. */
+  readonly information?: number;
+  /** Sense-key specific field pointer: which byte is wrong, of the CDB or of the parameter list. */
+  readonly field?: { readonly of: 'cdb' | 'parameters'; readonly byteIndex: number };
+}
+
+/**
+ * Fixed-format sense data, 18 bytes, current error (SPC-4 clause 4.5.3).
+ *
+ *    0  VALID (80h) and response code 70h     12  additional sense code
+ *    2  sense key                             13  its qualifier
+ *    3  information, 4 bytes                  15  SKSV (80h), C/D (40h: the CDB)
+ *    7  additional length 10                  16  field pointer, 2 bytes
+ */
+export function makeFixedSense(code: SenseCode, detail: SenseDetail = {}): Buffer {
+  const sense = Buffer.alloc(18);
+  sense[0] = 0x70;
+  sense[2] = code.key;
+  sense[7] = sense.length - 8;
+  sense[12] = code.asc;
+  sense[13] = code.ascq;
+  if (detail.information !== undefined) {
+    sense[0] |= 0x80;
+    sense.writeUInt32BE(detail.information, 3);
+  }
+  if (detail.field !== undefined) {
+    sense[15] = detail.field.of === 'cdb' ? 0xc0 : 0x80;
+    sense.writeUInt16BE(detail.field.byteIndex, 16);
+  }
+  return sense;
+}
+
+/** Descriptor-format sense data without descriptors (SPC-4 clause 4.5.2). */
+export function makeDescriptorSense(code: SenseCode): Buffer {
+  return Buffer.from([0x72, code.key, code.asc, code.ascq, 0, 0, 0, 0]);
+}
