@@ -1,0 +1,115 @@
+import {
+  LOGICAL_BLOCKS_PER_PHYSICAL,
+  MAX_COMPARE_BLOCKS,
+  MAX_TRANSFER_BLOCKS,
+  MAX_UNMAP_BLOCKS,
+  MAX_UNMAP_DESCRIPTORS,
+  MAX_WRITE_SAME_BLOCKS,
+  OPTIMAL_TRANSFER_BLOCKS,
+} from './limits.ts';
+import type { DeviceIdentity } from './logical-unit.ts';
+
+export const VENDOR = 'KEELSON';
+export const PRODUCT = 'VOLUME';
+
+const PAGE = {
+  SUPPORTED_PAGES: 0x00,
+  UNIT_SERIAL_NUMBER: 0x80,
+  DEVICE_IDENTIFICATION: 0x83,
+  BLOCK_LIMITS: 0xb0,
+  BLOCK_DEVICE_CHARACTERISTICS: 0xb1,
+  LOGICAL_BLOCK_PROVISIONING: 0xb2,
+} as const;
+
+/** A vital product data page with its 4-byte header, or undefined when there is no such page. */
+export function makeVpdPage(identity: DeviceIdentity, pageCode: number): Buffer | undefined {
+  const body = makeBody(identity, pageCode);
+  if (body === undefined) return undefined;
+  const page = Buffer.alloc(4 + body.length);
+  page[1] = pageCode;
+  page.writeUInt16BE(body.length, 2);
+  body.copy(page, 4);
+  return page;
+}
+
+function makeBody(identity: DeviceIdentity, pageCode: number): Buffer | undefined {
+  switch (pageCode) {
+    case PAGE.SUPPORTED_PAGES:
+      return Buffer.from(Object.values(PAGE)); // in ascending order, as SPC-4 7.8.14 wants them
+    case PAGE.UNIT_SERIAL_NUMBER:
+      return Buffer.from(identity.serial, 'latin1');
+    case PAGE.DEVICE_IDENTIFICATION:
+      return makeDesignators(identity);
+    case PAGE.BLOCK_LIMITS:
+      return makeBlockLimits();
+    case PAGE.BLOCK_DEVICE_CHARACTERISTICS:
+      return makeBlockDeviceCharacteristics();
+    case PAGE.LOGICAL_BLOCK_PROVISIONING:
+      // Threshold exponent 0; LBPU, LBPWS, LBPWS10, LBPRZ; thin provisioned (SBC-3 6.6.5).
+      return Buffer.from([0x00, 0xe4, 0x02, 0x00]);
+    default:
+      return undefined;
+  }
+}
+
+/** Protocol identifier iSCSI in the high half of a designator's first byte. */
+const ISCSI = 0x50;
+const CODE_SET = { BINARY: 1, ASCII: 2, UTF_8: 3 } as const;
+/** PIV and association "target port" in a designator's second byte. */
+const TARGET_PORT = 0x90;
+const DESIGNATOR = { T10: 1, NAA: 3, RELATIVE_PORT: 4, PORT_GROUP: 5, SCSI_NAME: 8 } as const;
+/** There is one portal group and one port. */
+const FIRST = Buffer.from([0, 0, 0, 1]);
+
+/** What names the logical unit, whichever path leads to it, and what names this path (SPC-4 7.8.5). */
+function makeDesignators({ serial, targetName }: DeviceIdentity): Buffer {
+  const portName = `${targetName},t,0x0001\0`;
+  const paddedPortName = portName.padEnd(Math.ceil(portName.length / 4) * 4, '\0');
+  return Buffer.concat([
+    makeDesignator(CODE_SET.BINARY, DESIGNATOR.NAA, makeLocalName(serial)),
+    makeDesignator(CODE_SET.ASCII, DESIGNATOR.T10, Buffer.from(VENDOR.padEnd(8) + serial)),
+    makeDesignator(
+      ISCSI | CODE_SET.UTF_8,
+      TARGET_PORT | DESIGNATOR.SCSI_NAME,
+      Buffer.from(paddedPortName),
+    ),
+    makeDesignator(ISCSI | CODE_SET.BINARY, TARGET_PORT | DESIGNATOR.RELATIVE_PORT, FIRST),
+    makeDesignator(ISCSI | CODE_SET.BINARY, TARGET_PORT | DESIGNATOR.PORT_GROUP, FIRST),
+  ]);
+}
+
+function makeDesignator(codeSet: number, type: number, designator: Buffer): Buffer {
+  return Buffer.concat([Buffer.from([codeSet, type, 0, designator.length]), designator]);
+}
+
+/**
+ * NAA 3h, locally assigned, 8 bytes: no registered company id is needed. The last 15 digits of a
+ * volume id are its 60 random bits, in version 4 and in version 7 of UUIDs.
+ */
+function makeLocalName(serial: string): Buffer {
+  const digits = serial.replaceAll(/[^0-9a-f]/gi, '');
+  return Buffer.from(`3${digits.slice(-15).padStart(15, '0')}`, 'hex');
+}
+
+/** Block limits (SBC-3 clause 6.6.3), offsets as in the page less its 4-byte header. */
+function makeBlockLimits(): Buffer {
+  const body = Buffer.alloc(0x3c);
+  body[0] = 0x01; // WSNZ: WRITE SAME of 0 blocks is refused
+  body[1] = MAX_COMPARE_BLOCKS;
+  body.writeUInt16BE(LOGICAL_BLOCKS_PER_PHYSICAL, 2); // optimal transfer length granularity
+  body.writeUInt32BE(MAX_TRANSFER_BLOCKS, 4);
+  body.writeUInt32BE(OPTIMAL_TRANSFER_BLOCKS, 8);
+  body.writeUInt32BE(MAX_UNMAP_BLOCKS, 16);
+  body.writeUInt32BE(MAX_UNMAP_DESCRIPTORS, 20);
+  body.writeUInt32BE(LOGICAL_BLOCKS_PER_PHYSICAL, 24); // optimal unmap granularity
+  body.writeUInt32BE(0x80000000, 28); // UGAVALID, alignment 0
+  body.writeBigUInt64BE(BigInt(MAX_WRITE_SAME_BLOCKS), 32);
+  return body;
+}
+
+/** Medium rotation rate 1: not rotating, so that the kernel neither sorts nor waits. */
+function makeBlockDeviceCharacteristics(): Buffer {
+  const body = Buffer.alloc(0x3c);
+  body.writeUInt16BE(1, 0);
+  return body;
+}
