@@ -1,0 +1,89 @@
+import { DeviceServer } from '../../../../controller/scsi/device-server.ts';
+import type { ScsiOutcome, ScsiPlan } from '../../../../controller/scsi/plan.ts';
+import type { VolumeOperation, VolumeOutcome } from '../../../../controller/volume/operation.ts';
+
+export const SIZE_BYTES = 16 * 1024 * 1024;
+export const BLOCK_COUNT = SIZE_BYTES / 512;
+export const IDENTITY = {
+  sizeBytes: SIZE_BYTES,
+  serial: '0198c0de-1234-7abc-89ab-0123456789ef',
+  revision: '0.1',
+  targetName: 'iqn.2026-11.io.keelson:default.data',
+};
+export const NEXUS = 7;
+export const LUN_0: Buffer = Buffer.alloc(8);
+
+/** A device over a volume in memory, which runs plans at once and remembers the operations. */
+export class Fixture {
+  readonly device: DeviceServer;
+  readonly bytes: Buffer;
+  readonly operations: VolumeOperation[] = [];
+  failure: 'NOT_READY' | 'NO_SPACE' | 'IO_FAILED' | undefined;
+
+  constructor(sizeBytes = SIZE_BYTES) {
+    this.device = new DeviceServer({ ...IDENTITY, sizeBytes });
+    this.bytes = Buffer.alloc(Math.min(sizeBytes, SIZE_BYTES));
+  }
+
+  /** `cdb` as hexadecimal digits; spaces are for the reader. */
+  send(cdb: string, dataOut: Buffer = Buffer.alloc(0), lun = LUN_0): ScsiOutcome {
+    const bytes = Buffer.alloc(16);
+    bytes.write(cdb.replaceAll(' ', ''), 'hex');
+    return this.finish(this.device.execute({ nexus: NEXUS, lun, cdb: bytes, dataOut }));
+  }
+
+  finish(plan: ScsiPlan): ScsiOutcome {
+    let current = plan;
+    while (current.kind === 'volume') {
+      current = current.next(current.operations.map((operation) => this.#carryOut(operation)));
+    }
+    return current.outcome;
+  }
+
+  #carryOut(operation: VolumeOperation): VolumeOutcome {
+    this.operations.push(operation);
+    if (this.failure !== undefined) return { ok: false, reason: this.failure };
+    switch (operation.kind) {
+      case 'read':
+        return { ok: true, data: Buffer.from(this.#range(operation)) };
+      case 'write':
+        operation.data.copy(
+          this.#range({ offset: operation.offset, length: operation.data.length }),
+        );
+        return { ok: true };
+      case 'trim':
+        this.#range(operation).fill(0);
+        return { ok: true };
+      case 'flush':
+        return { ok: true };
+    }
+  }
+
+  #range({ offset, length }: { offset: number; length: number }): Buffer {
+    if (length <= 0 || offset < 0 || offset + length > this.bytes.length) {
+      throw new Error(`outside of the volume: ${offset} + ${length}`);
+    }
+    return this.bytes.subarray(offset, offset + length);
+  }
+}
+
+/** "key/asc/ascq" in hexadecimal of a failed command, "good" of another. */
+export function senseOf(outcome: ScsiOutcome): string {
+  if (outcome.status === 0) return 'good';
+  const { sense } = outcome;
+  if (outcome.status !== 2 || sense === undefined) return `status ${outcome.status}`;
+  return [sense[2], sense[12], sense[13]]
+    .map((byte) => (byte ?? 0).toString(16).padStart(2, '0'))
+    .join('/');
+}
+
+export function hex(value: number, digits: number): string {
+  return value.toString(16).padStart(digits, '0');
+}
+
+/** Blocks that differ from each other. */
+export function makeBlocks(count: number, seed = 1): Buffer {
+  const data = Buffer.alloc(count * 512);
+  for (let at = 0; at < data.length; at += 1) data[at] = (at * 7 + (at >> 9) + seed) & 0xff;
+  return data;
+}
