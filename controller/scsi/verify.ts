@@ -71,10 +71,10 @@ export function compareAndWrite(unit: LogicalUnit, { cdb, dataOut }: ScsiCommand
   const extent = { lba: readLba64(cdb, 2), blocks: cdb.readUInt8(13) };
   const refusal = checkExtent(unit, extent, cdb, MAX_COMPARE_BLOCKS);
   if (refusal !== undefined) return refusal;
-  if (extent.blocks === 0) return succeed(0);
   const length = extent.blocks * LOGICAL_BLOCK_BYTES;
   // Half a comparison, or half a write, is worse than none.
   if (dataOut.length !== 2 * length) return failCdbField(13);
+  if (extent.blocks === 0) return succeed(0);
   const offset = extent.lba * LOGICAL_BLOCK_BYTES;
   const data = dataOut.subarray(length);
   const fua = (flags & FUA_BIT) !== 0;

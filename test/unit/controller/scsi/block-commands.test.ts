@@ -227,8 +227,13 @@ describe('COMPARE AND WRITE', () => {
     expect(senseOf(new Fixture().send(cdb(1), Buffer.alloc(bytes)))).toBe(INVALID_CDB);
   });
 
+  test('of 256 blocks, which the CDB tells as 0, is not taken for nothing', () => {
+    const outcome = new Fixture().send(cdb(256 & 0xff), Buffer.alloc(2 * 256 * 512));
+    expect(senseOf(outcome)).toBe(INVALID_CDB);
+  });
+
   test('does nothing for 0 blocks, and checks its range', () => {
-    expect(senseOf(new Fixture().send(cdb(0), Buffer.alloc(512)))).toBe('good');
+    expect(senseOf(new Fixture().send(cdb(0)))).toBe('good');
     expect(senseOf(new Fixture().send(cdb(1, BLOCK_COUNT)))).toBe(OUT_OF_RANGE);
   });
 });
