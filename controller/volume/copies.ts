@@ -69,9 +69,10 @@ export class Copies {
       if (record === undefined) continue;
       entry.record = record;
       if (record.state !== 'in-sync') {
+        // One that was lost on its way in may be back by now, but without the writes in between.
+        if (entry.welcome === undefined || entry.mustLeave) entry.joining = 'no';
         entry.mustLeave = false;
         entry.isForeign = false;
-        if (entry.welcome === undefined) entry.joining = 'no';
         continue;
       }
       if (entry.joining !== 'no') {

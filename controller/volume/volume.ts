@@ -175,6 +175,10 @@ export class Volume {
     if (membership.version >= this.#record.version) {
       this.#record = membership;
       this.#copies.adopt(membership);
+      // What a copy that left still owed, it gets by its sync: it must never be sent that again.
+      for (const entry of this.#copies.entries) {
+        if (entry.record.state !== 'in-sync' && !entry.isReceiving) this.#io.forget(entry);
+      }
     }
     if (this.#phase === 'claiming') {
       this.#phase = 'gathering';
