@@ -23,6 +23,8 @@ export interface ControllerEffects {
   readonly volume: CopyEffect[];
 }
 
+const MAX_SPENT_EFFECTS = 256;
+
 /**
  * One volume's controller without sockets, files or clock: iSCSI target, device server and volume,
  * each a step machine of its own, and the tasks that run between them.
@@ -35,8 +37,11 @@ export class Controller {
   readonly #device: DeviceServer;
   readonly #volume: Volume;
   readonly #runner: TaskRunner;
-  readonly #targetEffects: TargetEffect[] = [];
-  readonly #volumeEffects: VolumeEffect[] = [];
+  #targetEffects: TargetEffect[] = [];
+  #volumeEffects: VolumeEffect[] = [];
+  /** Effects before these positions were carried out. */
+  #targetDone = 0;
+  #volumeDone = 0;
   #nowMs = 0;
 
   constructor(parts: { target: IscsiTarget; device: DeviceServer; volume: Volume }) {
@@ -58,6 +63,7 @@ export class Controller {
     });
   }
 
+  /** Effects gather in `effects`, which the caller empties when it has carried them out. */
   step({ side, event }: ControllerEvent, effects: ControllerEffects): void {
     if ('nowMs' in event) this.#nowMs = event.nowMs;
     if (side === 'portal') this.#target.step(event, this.#targetEffects);
@@ -67,18 +73,27 @@ export class Controller {
 
   /** Carries effects between the machines until only those for the driver are left. */
   #pump(effects: ControllerEffects): void {
-    while (this.#targetEffects.length > 0 || this.#volumeEffects.length > 0) {
-      for (let index = 0; index < this.#targetEffects.length; index += 1) {
-        this.#carryOutTarget(this.#targetEffects[index]!, effects);
+    const targetEffects = this.#targetEffects;
+    const volumeEffects = this.#volumeEffects;
+    while (this.#targetDone < targetEffects.length || this.#volumeDone < volumeEffects.length) {
+      while (this.#targetDone < targetEffects.length) {
+        this.#carryOutTarget(targetEffects[this.#targetDone++]!, effects);
       }
-      this.#targetEffects.length = 0;
-      for (let index = 0; index < this.#volumeEffects.length; index += 1) {
-        const effect = this.#volumeEffects[index]!;
+      while (this.#volumeDone < volumeEffects.length) {
+        const effect = volumeEffects[this.#volumeDone++]!;
         if (effect.kind === 'complete') this.#runner.completed(effect.request, effect.outcome);
         else effects.volume.push(effect);
       }
-      this.#volumeEffects.length = 0;
     }
+    if (this.#targetDone + this.#volumeDone > MAX_SPENT_EFFECTS) this.#dropSpent();
+  }
+
+  /** Emptying a list costs far more than going on behind its end, so it is done now and then. */
+  #dropSpent(): void {
+    this.#targetEffects = [];
+    this.#volumeEffects = [];
+    this.#targetDone = 0;
+    this.#volumeDone = 0;
   }
 
   #carryOutTarget(effect: TargetEffect, effects: ControllerEffects): void {

@@ -2,28 +2,38 @@ import { assert } from '../../replica/common/assert.ts';
 import type { TaskId } from '../iscsi/step.ts';
 import type { ScsiOutcome, ScsiPlan } from '../scsi/plan.ts';
 import type { VolumeOperation, VolumeOutcome } from '../volume/operation.ts';
-import type { RequestId } from '../volume/step.ts';
+import type { RequestHandle } from '../volume/step.ts';
 
+/** The operations of one step of a plan. */
 interface Run {
   readonly task: TaskId;
   readonly next: (outcomes: readonly VolumeOutcome[]) => ScsiPlan;
-  readonly outcomes: VolumeOutcome[];
-  readonly requests: RequestId[];
+  readonly outcomes: (VolumeOutcome | undefined)[];
   waiting: number;
 }
 
+/** What the volume hands back with a completion: which operation of which run it was. */
+class Request {
+  readonly run: Run;
+  readonly index: number;
+
+  constructor(run: Run, index: number) {
+    this.run = run;
+    this.index = index;
+  }
+}
+
 export interface RunnerDoors {
-  submit(request: RequestId, operation: VolumeOperation): void;
-  cancel(request: RequestId): void;
+  submit(request: RequestHandle, operation: VolumeOperation): void;
+  cancel(request: RequestHandle): void;
   done(task: TaskId, outcome: ScsiOutcome): void;
 }
 
 /** Runs the plans of SCSI commands on a volume, step by step until each is done. */
 export class TaskRunner {
   readonly #doors: RunnerDoors;
-  readonly #byRequest = new Map<RequestId, Run>();
-  readonly #byTask = new Map<TaskId, Run>();
-  #lastRequest = 0;
+  /** The requests of each task's current step. */
+  readonly #byTask = new Map<TaskId, readonly Request[]>();
 
   constructor(doors: RunnerDoors) {
     this.#doors = doors;
@@ -36,35 +46,34 @@ export class TaskRunner {
     }
     const { operations, next } = plan;
     assert(operations.length > 0, 'a plan step has operations');
-    const run: Run = { task, next, outcomes: [], requests: [], waiting: operations.length };
-    this.#byTask.set(task, run);
-    // Register them all first: an operation may complete while the next is being submitted.
+    const run: Run = {
+      task,
+      next,
+      outcomes: operations.map(() => undefined),
+      waiting: operations.length,
+    };
+    const requests = operations.map((_, index) => new Request(run, index));
+    this.#byTask.set(task, requests);
     for (let index = 0; index < operations.length; index += 1) {
-      this.#lastRequest += 1;
-      run.requests.push(this.#lastRequest);
-      this.#byRequest.set(this.#lastRequest, run);
-    }
-    for (let index = 0; index < operations.length; index += 1) {
-      this.#doors.submit(run.requests[index]!, operations[index]!);
+      this.#doors.submit(requests[index]!, operations[index]!);
     }
   }
 
-  completed(request: RequestId, outcome: VolumeOutcome): void {
-    const run = this.#byRequest.get(request);
-    assert(run !== undefined, 'a completion belongs to a task', { request });
-    this.#byRequest.delete(request);
-    run.outcomes[run.requests.indexOf(request)] = outcome;
+  completed(request: RequestHandle, outcome: VolumeOutcome): void {
+    assert(request instanceof Request, 'a completion brings back the handle of its request');
+    const { run, index } = request;
+    assert(run.outcomes[index] === undefined, 'an operation completes once');
+    run.outcomes[index] = outcome;
     run.waiting -= 1;
     if (run.waiting > 0) return;
     this.#byTask.delete(run.task);
-    this.run(run.task, run.next(run.outcomes));
+    this.run(run.task, run.next(run.outcomes as readonly VolumeOutcome[]));
   }
 
   /** Operations of this task that were not sent to the copies yet never will be (I15). */
   cancel(task: TaskId): void {
-    const run = this.#byTask.get(task);
-    for (const request of run?.requests ?? []) {
-      if (this.#byRequest.get(request) === run) this.#doors.cancel(request);
+    for (const request of this.#byTask.get(task) ?? []) {
+      if (request.run.outcomes[request.index] === undefined) this.#doors.cancel(request);
     }
   }
 }

@@ -4,7 +4,13 @@ import type { Clock } from '../../replica/common/clock.ts';
 import type { ErrorCode } from '../../replica/common/errors.ts';
 import type { Log } from '../../replica/common/log.ts';
 import type { Lz4 } from '../../replica/common/lz4.ts';
-import type { Controller, ControllerEffects, ControllerEvent } from '../core/controller.ts';
+import type {
+  Controller,
+  ControllerEffects,
+  ControllerEvent,
+  CopyEffect,
+  PortalEffect,
+} from '../core/controller.ts';
 import type { ConnectionId } from '../iscsi/step.ts';
 import type { Registration } from '../protocol/registration.ts';
 import { InitiatorConnection } from './initiator-connection.ts';
@@ -41,11 +47,11 @@ export class ControllerDriver {
   readonly #parts: DriverParts;
   readonly #links: ReplicaLinks;
   readonly #connections = new Map<ConnectionId, InitiatorConnection>();
-  readonly #effects: ControllerEffects = { portal: [], volume: [] };
+  #effects: ControllerEffects = { portal: [], volume: [] };
   readonly #ending = new Set<InitiatorConnection>();
   readonly #replicaIds: readonly string[];
   #lastConnection = 0;
-  #isFlushDue = false;
+  #isTurnDue = false;
   #isHeld = false;
   #isStopped = false;
   #ticker: NodeJS.Timeout | undefined;
@@ -66,7 +72,7 @@ export class ControllerDriver {
           counters.frames.received += frames.length;
           for (const frame of frames) this.#volume({ kind: 'frame', copy, frame, nowMs });
         },
-        onRoom: () => this.#scheduleFlush(),
+        onRoom: () => this.#hold(this.#links.isFull()),
       },
     });
   }
@@ -140,13 +146,24 @@ export class ControllerDriver {
   #step(event: ControllerEvent): void {
     if (this.#isStopped) return;
     this.#parts.controller.step(event, this.#effects);
-    this.#carryOutPortal();
-    this.#carryOutVolume();
+    if (this.#isTurnDue) return;
+    this.#isTurnDue = true;
+    // After all sockets of this pass of the event loop were read.
+    setImmediate(() => this.#endTurn());
   }
 
-  #carryOutPortal(): void {
-    const effects = this.#effects.portal;
-    if (effects.length === 0) return;
+  /** Carries out and sends together what all events of one pass of the event loop brought. */
+  #endTurn(): void {
+    this.#isTurnDue = false;
+    if (this.#isStopped) return;
+    const { portal, volume } = this.#effects;
+    this.#effects = { portal: [], volume: [] };
+    this.#carryOutPortal(portal);
+    this.#carryOutVolume(volume);
+    this.#flush();
+  }
+
+  #carryOutPortal(effects: readonly PortalEffect[]): void {
     for (const effect of effects) {
       const connection = this.#connections.get(effect.connection);
       if (connection === undefined) continue;
@@ -161,18 +178,14 @@ export class ControllerDriver {
         this.#ending.add(connection);
       }
     }
-    effects.length = 0;
-    this.#scheduleFlush();
   }
 
-  #carryOutVolume(): void {
-    const effects = this.#effects.volume;
+  #carryOutVolume(effects: readonly CopyEffect[]): void {
     for (const effect of effects) {
       switch (effect.kind) {
         case 'send':
           this.#parts.counters.frames.sent += 1;
           this.#links.append(effect);
-          this.#scheduleFlush();
           break;
         case 'connect':
           this.#connect(effect);
@@ -194,10 +207,9 @@ export class ControllerDriver {
           unreachable(effect, 'volume effect');
       }
     }
-    effects.length = 0;
   }
 
-  #connect(effect: Extract<ControllerEffects['volume'][number], { kind: 'connect' }>): void {
+  #connect(effect: Extract<CopyEffect, { kind: 'connect' }>): void {
     const replicaId = this.#replicaIds[effect.copy] ?? '';
     const address = this.#parts.registration.addresses[replicaId];
     if (address === undefined) {
@@ -207,9 +219,7 @@ export class ControllerDriver {
     this.#links.connect(effect.copy, address, effect.hello);
   }
 
-  #changeRecord(
-    effect: Extract<ControllerEffects['volume'][number], { kind: 'change-record' }>,
-  ): void {
+  #changeRecord(effect: Extract<CopyEffect, { kind: 'change-record' }>): void {
     const change = async (): Promise<void> => {
       const membership = await this.#parts.registry.change(effect.membership);
       const nowMs = this.#nowMs();
@@ -226,16 +236,7 @@ export class ControllerDriver {
     this.#parts.onStop(stop);
   }
 
-  // One flush for all that happened in this pass of the event loop.
-
-  #scheduleFlush(): void {
-    if (this.#isFlushDue) return;
-    this.#isFlushDue = true;
-    setImmediate(() => this.#flush());
-  }
-
   #flush(): void {
-    this.#isFlushDue = false;
     this.#links.flush();
     for (const connection of this.#connections.values()) connection.flush();
     for (const connection of this.#ending) connection.end();

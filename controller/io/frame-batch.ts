@@ -66,8 +66,7 @@ export class FrameBatch {
       const target = this.#arena.subarray(payloadStart, payloadStart + data.length - 1);
       const compressedBytes = this.#lz4.compress(data, target);
       if (compressedBytes > 0) {
-        const flags = effect.flags | FLAG.LZ4;
-        encodeFrameInPlace(this.#arena, at, { ...effect, flags }, compressedBytes);
+        encodeFrameInPlace(this.#arena, at, effect, compressedBytes, FLAG.LZ4);
         return HEADER_BYTES + compressedBytes;
       }
     }

@@ -79,9 +79,23 @@ export function lunOf(header: Buffer): Buffer {
   return header.subarray(BHS.lun, BHS.lun + LUN_BYTES);
 }
 
+/** Cut from zeroed slabs: a buffer of its own for every header costs more than all else about it. */
+function zeroedHeader(): Buffer {
+  if (slabUsed === SLAB_BYTES) {
+    slab = Buffer.alloc(SLAB_BYTES);
+    slabUsed = 0;
+  }
+  slabUsed += BHS_BYTES;
+  return slab.subarray(slabUsed - BHS_BYTES, slabUsed);
+}
+
+const SLAB_BYTES = 128 * BHS_BYTES;
+let slab = Buffer.alloc(SLAB_BYTES);
+let slabUsed = 0;
+
 /** A response header, zero but for what is given; sequence numbers are stamped when it is sent. */
 export function makeHeader(opcode: number, flags: number, itt: number, dataBytes: number): Buffer {
-  const header = Buffer.allocUnsafe(BHS_BYTES).fill(0);
+  const header = zeroedHeader();
   header[BHS.opcode] = opcode;
   header[BHS.flags] = flags;
   header.writeUIntBE(dataBytes, BHS.dataSegmentLength, 3);

@@ -4,7 +4,8 @@ import type { Frame } from '../../replica/protocol/frame.ts';
 import type { Copies, CopyEntry } from './copies.ts';
 import { type Mutation, Mutations } from './mutations.ts';
 import type { VolumeFailure, VolumeOperation, VolumeOutcome } from './operation.ts';
-import type { CopyMask, RequestId, VolumeEffect } from './step.ts';
+import { SeqTable } from './seq-table.ts';
+import type { CopyMask, RequestHandle, VolumeEffect } from './step.ts';
 import type { Timing } from './timing.ts';
 
 /** The bytes that a READ_REPLY stands for, or undefined when it is malformed. */
@@ -14,14 +15,15 @@ export type ReadPayload = (frame: Frame) => Buffer | undefined;
 export type LocksRange = (start: number, end: number) => boolean;
 
 interface Read {
-  readonly request: RequestId;
+  readonly seq: number;
+  readonly request: RequestHandle;
   readonly operation: Extract<VolumeOperation, { kind: 'read' }>;
   readonly copy: CopyMask;
   readonly sentMs: number;
 }
 
 interface Waiting {
-  readonly request: RequestId;
+  readonly request: RequestHandle;
   readonly operation: VolumeOperation;
   readonly deadlineMs: number;
 }
@@ -37,7 +39,7 @@ export class IoPath {
   readonly #readPayload: ReadPayload;
   readonly #timing: Timing;
   readonly #mutations = new Mutations();
-  readonly #reads = new Map<number, Read>();
+  readonly #reads = new SeqTable<Read>();
   #waiting: Waiting[] = [];
   #copies!: Copies;
   #isAllowed = false;
@@ -83,7 +85,7 @@ export class IoPath {
   // Requests.
 
   submit(
-    request: RequestId,
+    request: RequestHandle,
     operation: VolumeOperation,
     nowMs: number,
     effects: VolumeEffect[],
@@ -93,7 +95,7 @@ export class IoPath {
   }
 
   /** Fails what waits and was never sent; what was sent is completed in its own time (I15). */
-  cancel(request: RequestId, effects: VolumeEffect[]): void {
+  cancel(request: RequestHandle, effects: VolumeEffect[]): void {
     const at = this.#waiting.findIndex((waiting) => waiting.request === request);
     if (at < 0) return;
     this.#waiting.splice(at, 1);
@@ -128,7 +130,7 @@ export class IoPath {
   }
 
   #tryStart(
-    request: RequestId,
+    request: RequestHandle,
     operation: VolumeOperation,
     nowMs: number,
     effects: VolumeEffect[],
@@ -141,7 +143,7 @@ export class IoPath {
   // Writes, trims and flushes.
 
   #startMutation(
-    request: RequestId,
+    request: RequestHandle,
     operation: Exclude<VolumeOperation, { kind: 'read' }>,
     nowMs: number,
     effects: VolumeEffect[],
@@ -239,7 +241,7 @@ export class IoPath {
 
   /** A read that overlaps an unconfirmed write waits: a takeover could undo what it would show (I7). */
   #startRead(
-    request: RequestId,
+    request: RequestHandle,
     operation: Extract<VolumeOperation, { kind: 'read' }>,
     nowMs: number,
     effects: VolumeEffect[],
@@ -249,7 +251,7 @@ export class IoPath {
     const { offset, length } = operation;
     if (this.#mutations.hasUnstableOverlap(offset, offset + length)) return false;
     const seq = this.#mutations.nextSeq();
-    this.#reads.set(seq, { request, operation, copy: primary.bit, sentMs: nowMs });
+    this.#reads.add({ seq, request, operation, copy: primary.bit, sentMs: nowMs });
     effects.push({
       kind: 'send',
       copies: primary.bit,
@@ -278,9 +280,9 @@ export class IoPath {
 
   /** Reads whose copy is gone go to another one. */
   #resumeReads(nowMs: number, effects: VolumeEffect[]): void {
-    for (const [seq, read] of this.#reads) {
+    for (const read of [...this.#reads.values()]) {
       if ((read.copy & this.#copies.usable) !== 0) continue;
-      this.#reads.delete(seq);
+      this.#reads.delete(read.seq);
       this.submit(read.request, read.operation, nowMs, effects);
     }
   }
@@ -353,10 +355,10 @@ function lengthOf(operation: Exclude<VolumeOperation, { kind: 'read' }>): number
   return operation.kind === 'write' ? operation.data.length : operation.length;
 }
 
-function succeeded(request: RequestId): VolumeEffect {
+function succeeded(request: RequestHandle): VolumeEffect {
   return { kind: 'complete', request, outcome: DONE };
 }
 
-function failed(request: RequestId, reason: VolumeFailure): VolumeEffect {
+function failed(request: RequestHandle, reason: VolumeFailure): VolumeEffect {
   return { kind: 'complete', request, outcome: { ok: false, reason } };
 }

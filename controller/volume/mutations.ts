@@ -1,7 +1,8 @@
 import { assert } from '../../replica/common/assert.ts';
 import type { ByteRange } from '../../replica/common/ranges.ts';
 import type { VolumeFailure, VolumeOperation } from './operation.ts';
-import type { CopyMask, RequestId } from './step.ts';
+import { SeqTable } from './seq-table.ts';
+import type { CopyMask, RequestHandle } from './step.ts';
 
 /** A write, trim or flush that was sent to the copies and is not answered by all of them. */
 export interface Mutation extends ByteRange {
@@ -9,7 +10,7 @@ export interface Mutation extends ByteRange {
   /** Kept so that it can be sent again to the last copy, should that drop its connection. */
   readonly operation: Exclude<VolumeOperation, { kind: 'read' }>;
   /** Undefined once it was completed towards the caller, whatever the copies still owe. */
-  request: RequestId | undefined;
+  request: RequestHandle | undefined;
   /** Copies that still owe an answer. */
   pending: CopyMask;
   readonly sentMs: number;
@@ -23,7 +24,7 @@ export interface Mutation extends ByteRange {
  * `stableSeq` rises over the longest prefix that every required copy has answered.
  */
 export class Mutations {
-  #bySeq = new Map<number, Mutation>();
+  readonly #bySeq = new SeqTable<Mutation>();
   /** In seq order; the front is dropped as it becomes stable. */
   #order: Mutation[] = [];
   #front = 0;
@@ -60,7 +61,7 @@ export class Mutations {
   }
 
   add(mutation: Mutation): void {
-    this.#bySeq.set(mutation.seq, mutation);
+    this.#bySeq.add(mutation);
     this.#order.push(mutation);
   }
 

@@ -100,8 +100,8 @@ export class RangeCopier {
       stableSeq: request.stableSeq,
       offset: region.start,
       length: region.end - region.start,
-      // The payload is a view on the receive buffer, and it is encoded before this turn ends.
-      data: isHole ? NO_PAYLOAD : frame.payload,
+      // The payload is a view on the receive buffer, which is used again.
+      data: isHole ? NO_PAYLOAD : Buffer.from(frame.payload),
       isEncoded: true,
     });
   }

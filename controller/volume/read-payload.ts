@@ -9,8 +9,11 @@ export function makeReadPayload(lz4: Pick<Lz4, 'decompress'>): ReadPayload {
   return ({ flags, length, payload }: Frame) => {
     if (length > MAX_IO_BYTES) return undefined;
     if ((flags & FLAG.ZERO) !== 0) return zeros(length);
-    if ((flags & FLAG.LZ4) === 0) return payload.length === length ? payload : undefined;
     const data = Buffer.allocUnsafe(length);
+    // The payload is a view on the receive buffer, which is used again.
+    if ((flags & FLAG.LZ4) === 0) {
+      return payload.length === length && payload.copy(data) === length ? data : undefined;
+    }
     return lz4.decompress(payload, data) ? data : undefined;
   };
 }

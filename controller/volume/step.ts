@@ -10,8 +10,8 @@ import type { VolumeOperation, VolumeOutcome } from './operation.ts';
 export type CopyIndex = number;
 /** A set of copies, one bit each (at most 12, so well within 31 bits). */
 export type CopyMask = number;
-/** Names one volume operation for the time it is under way; given out by the caller. */
-export type RequestId = number;
+/** The caller's handle of one volume operation: passed back with its completion, never looked into. */
+export type RequestHandle = object;
 
 export type VolumeEvent =
   /** `random` in [0, 1) settles the choice among equal primaries (N5). */
@@ -46,12 +46,12 @@ export type VolumeEvent =
     }
   | {
       readonly kind: 'request';
-      readonly request: RequestId;
+      readonly request: RequestHandle;
       readonly operation: VolumeOperation;
       readonly nowMs: number;
     }
   /** Never send what was not sent yet (I15). The completion is owed all the same. */
-  | { readonly kind: 'cancel'; readonly request: RequestId }
+  | { readonly kind: 'cancel'; readonly request: RequestHandle }
   /** About once a second. */
   | { readonly kind: 'tick'; readonly nowMs: number }
   /** A clean stop: finish what is under way, say goodbye to the copies. */
@@ -73,7 +73,7 @@ export interface SendEffect {
 
 export type VolumeEffect =
   | SendEffect
-  | { readonly kind: 'complete'; readonly request: RequestId; readonly outcome: VolumeOutcome }
+  | { readonly kind: 'complete'; readonly request: RequestHandle; readonly outcome: VolumeOutcome }
   /** Connect to this copy and keep trying; `hello` lacks only the driver's nonce. */
   | { readonly kind: 'connect'; readonly copy: CopyIndex; readonly hello: Omit<Hello, 'nonce'> }
   /** Close the connection to this copy at once and connect anew later, with the last hello. */

@@ -19,7 +19,7 @@ import {
 export interface LinkHandlers {
   /** The handshake is done; frames may be sent. */
   onUp(welcome: Welcome): void;
-  /** Replies, in the order in which they came; payloads are views that stay as they are. */
+  /** Replies, in the order in which they came; their payloads are valid only during the call. */
   onFrames(frames: readonly Frame[]): void;
   /** The connection could not be made or is gone; called once, and nothing after it. */
   onDown(code: ErrorCode, reason: string): void;
@@ -35,6 +35,8 @@ export interface LinkOptions {
   readonly hello: Omit<Hello, 'nonce'>;
 }
 
+/** As much as one read of the socket brings. */
+const RECEIVE_BYTES = 256 * 1024;
 /** Connecting and shaking hands is over in milliseconds, or there is nobody there. */
 const HANDSHAKE_MS = 3_000;
 
@@ -52,8 +54,14 @@ export class ReplicaLink {
   constructor(options: LinkOptions, handlers: LinkHandlers) {
     this.#options = options;
     this.#handlers = handlers;
-    this.#socket = connect({ host: options.host, port: options.port, noDelay: true });
-    this.#socket.on('data', (chunk: Buffer) => this.#onData(chunk));
+    // One buffer for all that is received: a new one for every read is what keeps the collector busy.
+    const buffer = Buffer.allocUnsafeSlow(RECEIVE_BYTES);
+    const callback = (bytes: number): boolean => {
+      this.#onData(buffer.subarray(0, bytes));
+      return true;
+    };
+    const { host, port } = options;
+    this.#socket = connect({ host, port, noDelay: true, onread: { buffer, callback } });
     this.#socket.on('drain', () => handlers.onDrain());
     this.#socket.on('error', (error) => this.#end('UNAVAILABLE', error.message));
     this.#socket.on('close', () => this.#end('UNAVAILABLE', 'the replica closed the connection'));

@@ -18,6 +18,7 @@ import {
 } from '../protocol/hello.ts';
 import type { Link, ReplicaDriver } from './driver.ts';
 import type { Counters } from './metrics.ts';
+import { receiveInPlace } from './receiving-socket.ts';
 import { SendArena } from './send-arena.ts';
 
 /** A peer that does not read its replies is not served further than this. */
@@ -48,17 +49,22 @@ export class Connection implements Link {
   /** Decoded, but not carried out while the peer does not read. */
   #backlog: Frame[] = [];
 
-  constructor(id: ConnectionId, nonce: string, socket: Socket, context: ConnectionContext) {
+  constructor(id: ConnectionId, nonce: string, accepted: Socket, context: ConnectionContext) {
     this.id = id;
     this.#nonce = nonce;
-    this.#socket = socket;
     this.#context = context;
-    socket.on('data', (chunk: Buffer) => this.#onData(chunk));
+    const socket = receiveInPlace(accepted, (chunk) => this.#onData(chunk));
+    this.#socket = socket;
     socket.on('drain', () => this.#onDrain());
     socket.on('error', (error) => context.log.warn('connection failed', { reason: error.message }));
     socket.on('close', () => context.driver.removeLink(this));
     this.#sendJson(OPCODE.CHALLENGE, encodeJson({ nonce }));
     this.flush();
+    socket.resume();
+  }
+
+  get socket(): Socket {
+    return this.#socket;
   }
 
   welcome(welcome: Welcome): void {
@@ -157,6 +163,7 @@ export class Connection implements Link {
     while (this.#backlog.length > 0 && !this.#socket.destroyed) {
       if (this.#socket.writableLength > MAX_UNSENT_BYTES) {
         this.#socket.pause();
+        this.#backlog = this.#backlog.map(withOwnPayload);
         return;
       }
       const count = countWithin(this.#backlog, MAX_IO_BYTES);
@@ -178,6 +185,11 @@ export class Connection implements Link {
     payload.copy(this.arena.reserve(payload.length));
     this.arena.append({ opcode }, payload.length);
   }
+}
+
+/** A frame that outlives the receive buffer that its payload is a view on. */
+function withOwnPayload(frame: Frame): Frame {
+  return { ...frame, payload: Buffer.from(frame.payload) };
 }
 
 /** How many frames from the front ask for at most `limitBytes` of data together; at least one. */

@@ -34,7 +34,9 @@ export class ReplicaServer {
 
   constructor(options: ServerOptions) {
     this.#options = options;
-    this.#server = createServer({ noDelay: true }, (socket) => this.#onConnection(socket));
+    this.#server = createServer({ noDelay: true, pauseOnConnect: true }, (socket) =>
+      this.#onConnection(socket),
+    );
   }
 
   /**
@@ -62,11 +64,11 @@ export class ReplicaServer {
     clearTimeout(timer);
   }
 
-  #onConnection(socket: Socket): void {
+  #onConnection(accepted: Socket): void {
     if (this.#strangers.size >= MAX_STRANGERS) {
-      socket.on('error', () => socket.destroy());
+      accepted.on('error', () => accepted.destroy());
       this.#countRejected('too many unauthenticated connections');
-      socket.destroy();
+      accepted.destroy();
       return;
     }
     this.#lastId += 1;
@@ -74,7 +76,7 @@ export class ReplicaServer {
     const connection = new Connection(
       this.#lastId,
       randomBytes(NONCE_BYTES).toString('hex'),
-      socket,
+      accepted,
       {
         ...{ driver, secret, counters, log },
         onAuthenticated: (authenticated) => this.#strangers.delete(authenticated),
@@ -84,6 +86,7 @@ export class ReplicaServer {
     const timer = setTimeout(() => {
       if (this.#strangers.has(connection)) connection.reject('no hello in time');
     }, HANDSHAKE_TIMEOUT_MS);
+    const { socket } = connection;
     this.#sockets.set(socket, connection);
     this.#strangers.add(connection);
     socket.on('close', () => {

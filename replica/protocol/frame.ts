@@ -14,18 +14,19 @@ import {
  *
  *   offset  size  field
  *        0     4  magic "KEEL"
- *        4     1  opcode
- *        5     1  flags        bit 0 LZ4, bit 1 FUA, bit 2 ZERO
- *        6     2  status       0 in requests
- *        8     8  seq          number of the request, per controller instance; repeated in its reply
- *       16     8  stableSeq    every write up to here was answered by all in-sync copies
- *       24     8  offset       bytes from the start of the volume
- *       32     4  length       bytes of the volume that are meant (payload once decompressed)
- *       36     4  payloadBytes bytes that follow on the wire
- *       40     4  zero         reserved
- *       44     4  crc          CRC-32C of bytes 0–43 and the payload as sent
+ *        4     4  crc          CRC-32C of everything behind it: bytes 8–47 and the payload as sent
+ *        8     1  opcode
+ *        9     1  flags        bit 0 LZ4, bit 1 FUA, bit 2 ZERO
+ *       10     2  status       0 in requests
+ *       12     4  length       bytes of the volume that are meant (payload once decompressed)
+ *       16     8  seq          number of the request, per controller instance; repeated in its reply
+ *       24     8  stableSeq    every write up to here was answered by all in-sync copies
+ *       32     8  offset       bytes from the start of the volume
+ *       40     4  payloadBytes bytes that follow on the wire
+ *       44     4  zero         reserved
  *
- * One frame for all copies: a write is encoded once and the same bytes go to each of them.
+ * One frame for all copies: a write is encoded once and the same bytes go to each of them. The
+ * checksum stands in front so that what it covers is one run of bytes.
  */
 export interface Frame {
   readonly opcode: Opcode;
@@ -43,17 +44,19 @@ export const NO_PAYLOAD: Buffer = Buffer.alloc(0);
 
 const OFFSET = {
   magic: 0,
-  opcode: 4,
-  flags: 5,
-  status: 6,
-  seq: 8,
-  stableSeq: 16,
-  offset: 24,
-  length: 32,
-  payloadBytes: 36,
-  reserved: 40,
-  crc: 44,
+  crc: 4,
+  opcode: 8,
+  flags: 9,
+  status: 10,
+  length: 12,
+  seq: 16,
+  stableSeq: 24,
+  offset: 32,
+  payloadBytes: 40,
+  reserved: 44,
 } as const;
+
+const CRC_START = OFFSET.opcode;
 
 const TWO_TO_32 = 2 ** 32;
 
@@ -70,17 +73,19 @@ export interface FrameFields {
 
 /**
  * Writes the header of a frame at `at` in `target`; the payload's `payloadBytes` bytes must already
- * stand right behind it, so that the checksum covers them.
+ * stand right behind it, so that the checksum covers them. `extraFlags` are added to those of
+ * `fields`: whether the payload is compressed is known only once it was.
  */
 export function encodeFrameInPlace(
   target: Buffer,
   at: number,
   fields: FrameFields,
   payloadBytes: number,
+  extraFlags = 0,
 ): void {
   target.writeUInt32BE(FRAME_MAGIC, at + OFFSET.magic);
   target[at + OFFSET.opcode] = fields.opcode;
-  target[at + OFFSET.flags] = fields.flags ?? 0;
+  target[at + OFFSET.flags] = (fields.flags ?? 0) | extraFlags;
   target.writeUInt16LE(fields.status ?? 0, at + OFFSET.status);
   writeUInt64(target, at + OFFSET.seq, fields.seq ?? 0);
   writeUInt64(target, at + OFFSET.stableSeq, fields.stableSeq ?? 0);
@@ -142,10 +147,7 @@ export function decodeFrame(bytes: Buffer, at: number, payloadBytes: number): Fr
 }
 
 function checksum(bytes: Buffer, at: number, payloadBytes: number): number {
-  const header = crc32c(bytes.subarray(at, at + OFFSET.crc));
-  if (payloadBytes === 0) return header;
-  const payloadStart = at + HEADER_BYTES;
-  return crc32c(bytes.subarray(payloadStart, payloadStart + payloadBytes), header);
+  return crc32c(bytes.subarray(at + CRC_START, at + HEADER_BYTES + payloadBytes));
 }
 
 function writeUInt64(target: Buffer, at: number, value: number): void {
