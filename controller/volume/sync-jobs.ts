@@ -134,7 +134,8 @@ export class SyncJobs {
     this.#jobs.delete(lost.index);
     const source = copies.entries.find((entry) => (entry.bit & copies.usable) !== 0);
     for (const [index, job] of [...this.#jobs]) {
-      if (job.copier.source !== lost.bit) continue;
+      // One that has everything only waits for its flush and needs no source any more.
+      if (job.copier.source !== lost.bit || job.copier.isDone) continue;
       if (source === undefined) {
         this.#jobs.delete(index);
         continue;

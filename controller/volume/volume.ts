@@ -395,9 +395,18 @@ export class Volume {
       failure === 'NO_SPACE' &&
       this.#io.failMutation(entry, frame.seq, failure, effects)
     ) {
+      this.#restartSyncs(nowMs, effects);
+      this.#settle(nowMs, effects);
       return;
     }
     this.#giveUp(entry, `it answered ${failure}`, nowMs, effects);
+  }
+
+  /** A copy that is being synced may have done what the last in-sync copy could not. */
+  #restartSyncs(nowMs: number, effects: VolumeEffect[]): void {
+    for (const entry of this.#copies.entries) {
+      if (entry.isReceiving) this.#giveUp(entry, 'it may hold a write that failed', nowMs, effects);
+    }
   }
 
   #giveUp(entry: CopyEntry, reason: string, nowMs: number, effects: VolumeEffect[]): void {
