@@ -11,11 +11,10 @@ const project = (name, extra = {}) => ({
   ...extra,
 });
 
+// Real processes on a shared machine take their time; a unit test never should.
+const patient = { setupFilesAfterEnv: ['<rootDir>/test/support/patience.ts'] };
+
 export default {
-  projects: [
-    project('unit'),
-    project('tidy', { testTimeout: 120_000 }),
-    project('e2e', { testTimeout: 600_000 }),
-  ],
+  projects: [project('unit'), project('tidy', patient), project('e2e', patient)],
   reporters: ['default', '<rootDir>/test/support/summary-reporter.mjs'],
 };

@@ -16,7 +16,12 @@ const SECOND = { byte: 0xa5, offset: '1020M', length: '4M' };
 test('S44 S45 B4 the demo volume is listed with its size by an initiator', async () => {
   const listed = await runOk('iscsi-ls', ['-s', 'iscsi://127.0.1.1:3260']);
   expect(listed).toContain('Target:iqn.2026-11.io.keelson:default.demo');
-  expect(listed).toMatch(/Lun:0\b.*\(Size:1G\)/);
+  // iscsi-ls prints the offset of the last block, rounded down: 1023M of 1 GiB.
+  expect(listed).toMatch(/Lun:0\b.*\(Size:1023M\)/);
+  const { 'virtual-size': sizeBytes } = JSON.parse(
+    await runOk('qemu-img', ['info', '-f', 'raw', '--output=json', keelson.url]),
+  ) as { 'virtual-size': number };
+  expect(sizeBytes).toBe(1024 ** 3);
 });
 
 test('S6 S8 S46 S47 two replicas make three copies on three nodes, each role in a process of its own', async () => {

@@ -34,7 +34,10 @@ async function qemuIo(url: string, commands: readonly string[]): Promise<QemuRes
     timeoutMs: 120_000,
   });
   const output = `${stdout}${stderr}`;
-  return { isOk: code === 0 && !/failed|error/i.test(output), output };
+  return {
+    isOk: code === 0 && !/^(read|write|flush|Pattern verification) failed/im.test(output),
+    output,
+  };
 }
 
 function inWords({ byte, offset, length }: Pattern): string {

@@ -109,7 +109,7 @@ test('every file of the tests is used by a test or a script', () => {
   const { scripts } = JSON.parse(readFileSync('package.json', 'utf8')) as {
     scripts: Record<string, string>;
   };
-  const named = Object.values(scripts).join(' ');
+  const named = Object.values(scripts).join(' ') + readFileSync('jest.config.mjs', 'utf8');
   const tests = files.filter(({ path }) => path.startsWith('test/'));
   const paths = tests.map(({ path }) => path);
   const isTest = (path: string) => path.endsWith('.test.ts');

@@ -1,5 +1,7 @@
 import { connect } from 'node:net';
 import { resolve } from 'node:path';
+import { eventually } from '../../support/child.ts';
+import { isAlive } from '../../support/processes.ts';
 import { type Guest, HOST_ADDRESS, prepareNetwork, startGuest } from '../../support/uml/guest.ts';
 import type { Step, TargetUnderTest } from './target.ts';
 
@@ -82,12 +84,12 @@ async function makeFileSystem(guest: Guest, targetName: string): Promise<void> {
 }
 
 async function runStep(guest: Guest, step: Step, portalHost: string): Promise<StepReport> {
+  const pid = await step.choose();
   const startSeconds = Date.now() / 1000;
   const startMs = performance.now();
-  await step.act();
+  await killAtOnce(pid);
   const portal = step.hitsPortal ? whenPortalBack(portalHost) : Promise.resolve(null);
-  const backAtMs = await portal;
-  await step.recovered();
+  const [backAtMs] = await Promise.all([portal, step.recover()]);
   const recoveryMs = Math.round(performance.now() - startMs);
   await whenWriting(guest);
   const gaps = (await guest.run('cat /run/writer.out'))
@@ -102,6 +104,12 @@ async function runStep(guest: Guest, step: Step, portalHost: string): Promise<St
     recoveryMs,
     portalBackMs: backAtMs === null ? null : Math.round(backAtMs - startMs),
   };
+}
+
+/** Until it is gone, its sockets still take connections, and the portal would seem to be back. */
+async function killAtOnce(pid: number): Promise<void> {
+  process.kill(pid, 'SIGKILL');
+  await eventually(`${pid} is gone`, () => (isAlive(pid) ? undefined : true), { everyMs: 1 });
 }
 
 /** A stall shows in the log only when it is over: waits until the file has grown. */

@@ -13,8 +13,10 @@ export interface Step {
   readonly name: string;
   /** The portal is expected to go away, so its return is timed. */
   readonly hitsPortal: boolean;
-  act(): Promise<void> | void;
-  recovered(): Promise<void>;
+  /** Looks at the target as it is now and says which process to kill. */
+  choose(): Promise<number>;
+  /** Does what this kind of target needs, if anything, and waits until it is whole again. */
+  recover(): Promise<void>;
 }
 
 export const PORTAL_HOST = '127.0.1.1';
@@ -41,10 +43,6 @@ export async function startKeelsonTarget(): Promise<TargetUnderTest> {
 /** The harness proves itself on tgt, with the one thing that tgt survives. */
 export async function startTgtTarget(): Promise<TargetUnderTest> {
   const tgt = await startTgt({ portal: `${PORTAL_HOST}:3260`, sizeBytes: 1024 ** 3 });
-  const restart = async () => {
-    await tgt.kill();
-    await tgt.restart();
-  };
   return {
     portalHost: PORTAL_HOST,
     targetName: tgt.targetName,
@@ -52,8 +50,8 @@ export async function startTgtTarget(): Promise<TargetUnderTest> {
       {
         name: 'kill -9 tgtd and restart',
         hitsPortal: true,
-        act: restart,
-        recovered: async () => {},
+        choose: async () => tgt.pid,
+        recover: tgt.restart,
       },
     ],
     stop: tgt.stop,
@@ -69,12 +67,12 @@ function killStep(
   return {
     name,
     hitsPortal: false,
-    async act() {
+    async choose() {
       generation = (await keelson.volume()).membership.generation;
       const pid = choose(keelson);
       if (pid === undefined) throw new Error(`${name}: no such process\n${keelson.output()}`);
-      process.kill(pid, 'SIGKILL');
+      return pid;
     },
-    recovered: () => keelson.whenHealthy(generation),
+    recover: () => keelson.whenHealthy(generation),
   };
 }
