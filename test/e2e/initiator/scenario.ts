@@ -1,7 +1,7 @@
+import { existsSync } from 'node:fs';
 import { connect } from 'node:net';
 import { resolve } from 'node:path';
 import { eventually } from '../../support/child.ts';
-import { isAlive } from '../../support/processes.ts';
 import { type Guest, HOST_ADDRESS, prepareNetwork, startGuest } from '../../support/uml/guest.ts';
 import type { Step, TargetUnderTest } from './target.ts';
 
@@ -106,10 +106,14 @@ async function runStep(guest: Guest, step: Step, portalHost: string): Promise<St
   };
 }
 
-/** Until it is gone, its sockets still take connections, and the portal would seem to be back. */
+/**
+ * Returns when the process is not even a zombie any more: until its last thread is gone, its sockets
+ * still take connections, and the portal would seem to be back.
+ */
 async function killAtOnce(pid: number): Promise<void> {
   process.kill(pid, 'SIGKILL');
-  await eventually(`${pid} is gone`, () => (isAlive(pid) ? undefined : true), { everyMs: 1 });
+  const isGone = () => (existsSync(`/proc/${pid}`) ? undefined : true);
+  await eventually(`${pid} is gone`, isGone, { everyMs: 1 });
 }
 
 /** A stall shows in the log only when it is over: waits until the file has grown. */
