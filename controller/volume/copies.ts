@@ -21,6 +21,8 @@ export interface CopyEntry {
    * that is answered (I14). Either way every acknowledgement waits for it (I1).
    */
   joining: 'no' | 'flushing' | 'durable';
+  /** It could not read or take what makes the copies identical at a start (I6). */
+  hasFailed: boolean;
   /** Syncing: it receives every new write. */
   isReceiving: boolean;
   lastHeardMs: number;
@@ -49,6 +51,7 @@ export class Copies {
       mustLeave: false,
       isForeign: false,
       joining: 'no',
+      hasFailed: false,
       isReceiving: false,
       lastHeardMs: 0,
       syncNotBeforeMs: 0,
@@ -73,6 +76,7 @@ export class Copies {
         if (entry.welcome === undefined || entry.mustLeave) entry.joining = 'no';
         entry.mustLeave = false;
         entry.isForeign = false;
+        entry.hasFailed = false;
         continue;
       }
       if (entry.joining !== 'no') {

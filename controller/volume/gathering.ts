@@ -21,7 +21,10 @@ export function decideStart(
   inSync: readonly CopyEntry[],
   random: number,
 ): StartDecision | undefined {
-  const present = inSync.filter((entry) => entry.welcome !== undefined && !entry.isForeign);
+  const here = inSync.filter((entry) => entry.welcome !== undefined && !entry.isForeign);
+  // One that failed would fail again; without it the start can go on.
+  const sound = here.filter((entry) => !entry.hasFailed);
+  const present = sound.length > 0 ? sound : here;
   // A process that never died knows its tail; one that restarted may differ anywhere from the
   // others, so it cannot stay in-sync beside them until it was synced.
   const known = present.filter((entry) => entry.welcome?.tail.known);

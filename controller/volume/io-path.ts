@@ -43,6 +43,7 @@ export class IoPath {
   #waiting: Waiting[] = [];
   #copies!: Copies;
   #isAllowed = false;
+  #isClosed = false;
 
   constructor(readPayload: ReadPayload, timing: Timing) {
     this.#readPayload = readPayload;
@@ -80,6 +81,11 @@ export class IoPath {
   /** Whether the failure mode allows I/O now; what is not allowed waits. */
   setAllowed(isAllowed: boolean): void {
     this.#isAllowed = isAllowed;
+  }
+
+  /** A clean stop: what was sent is finished, nothing new is. */
+  close(): void {
+    this.#isClosed = true;
   }
 
   // Requests.
@@ -135,7 +141,7 @@ export class IoPath {
     nowMs: number,
     effects: VolumeEffect[],
   ): boolean {
-    if (!this.#isAllowed) return false;
+    if (!this.#isAllowed || this.#isClosed) return false;
     if (operation.kind === 'read') return this.#startRead(request, operation, nowMs, effects);
     return this.#startMutation(request, operation, nowMs, effects);
   }

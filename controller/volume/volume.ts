@@ -389,6 +389,7 @@ export class Volume {
   #onFailure(entry: CopyEntry, frame: Frame, nowMs: number, effects: VolumeEffect[]): void {
     const failure = frame.status === STATUS.NO_SPACE ? 'NO_SPACE' : 'IO_FAILED';
     entry.syncNotBeforeMs = nowMs + this.#timing.operationMs;
+    if (this.#phase === 'equalising') entry.hasFailed = true;
     const isLast = this.#copies.usable === entry.bit;
     if (
       isLast &&
@@ -447,7 +448,7 @@ export class Volume {
   #onShutdown(effects: VolumeEffect[]): void {
     const wasActive = this.#phase === 'active';
     this.#phase = wasActive ? 'stopping' : 'stopped';
-    this.#io.setAllowed(false);
+    this.#io.close();
     if (!wasActive) {
       effects.push({ kind: 'stopped' });
       return;
