@@ -1,0 +1,87 @@
+import { TaskRunner } from '../../../../controller/core/task-runner.ts';
+import type { ScsiOutcome, ScsiPlan } from '../../../../controller/scsi/plan.ts';
+import type { VolumeOperation, VolumeOutcome } from '../../../../controller/volume/operation.ts';
+import type { RequestHandle } from '../../../../controller/volume/step.ts';
+
+const OUTCOME: ScsiOutcome = {
+  ...{ status: 0, dataIn: Buffer.alloc(0), sense: undefined, transferBytes: 0 },
+};
+const DONE: ScsiPlan = { kind: 'done', outcome: OUTCOME };
+const OK: VolumeOutcome = { ok: true };
+const FLUSH: VolumeOperation = { kind: 'flush' };
+const readAt = (offset: number): VolumeOperation => ({ kind: 'read', offset, length: 4096 });
+
+function make(answerAtOnce = false) {
+  const submitted: { request: RequestHandle; operation: VolumeOperation }[] = [];
+  const cancelled: RequestHandle[] = [];
+  const done: unknown[] = [];
+  const runner = new TaskRunner({
+    submit: (request, operation) => {
+      submitted.push({ request, operation });
+      if (answerAtOnce) runner.completed(request, OK);
+    },
+    cancel: (request) => cancelled.push(request),
+    done: (task, outcome) => done.push([task, outcome]),
+  });
+  return { runner, submitted, cancelled, done };
+}
+
+describe('task runner', () => {
+  test('answers a plan that needs no volume at once', () => {
+    const { runner, submitted, done } = make();
+    runner.run(7, DONE);
+    expect([submitted, done]).toEqual([[], [[7, OUTCOME]]]);
+  });
+
+  test('hands a step all its outcomes in the order of its operations', () => {
+    const { runner, submitted, done } = make();
+    const next = jest.fn((_outcomes: readonly VolumeOutcome[]): ScsiPlan => DONE);
+    runner.run(1, { kind: 'volume', operations: [readAt(0), readAt(4096)], next });
+    expect(submitted.map(({ operation }) => operation)).toEqual([readAt(0), readAt(4096)]);
+    const failed: VolumeOutcome = { ok: false, reason: 'IO_FAILED' };
+    runner.completed(submitted[1]!.request, failed);
+    expect(done).toEqual([]);
+    runner.completed(submitted[0]!.request, OK);
+    expect(next.mock.calls).toEqual([[[OK, failed]]]);
+    expect(done).toEqual([[1, OUTCOME]]);
+  });
+
+  test('goes on with the next step, and keeps tasks apart', () => {
+    const { runner, submitted, done } = make();
+    const flush: ScsiPlan = { kind: 'volume', operations: [FLUSH], next: () => DONE };
+    runner.run(1, { kind: 'volume', operations: [readAt(0)], next: () => flush });
+    runner.run(2, flush);
+    runner.completed(submitted[1]!.request, OK);
+    runner.completed(submitted[0]!.request, OK);
+    expect(done).toEqual([[2, OUTCOME]]);
+    expect(submitted[2]!.operation).toEqual(FLUSH);
+    runner.completed(submitted[2]!.request, OK);
+    expect(done).toHaveLength(2);
+  });
+
+  test('takes operations that complete while the next is being submitted', () => {
+    const { runner, done } = make(true);
+    runner.run(1, { kind: 'volume', operations: [readAt(0), readAt(4096)], next: () => DONE });
+    expect(done).toEqual([[1, OUTCOME]]);
+  });
+
+  test('cancels only what is still open of that task, and none twice over', () => {
+    const { runner, submitted, cancelled } = make();
+    runner.run(1, { kind: 'volume', operations: [readAt(0), FLUSH], next: () => DONE });
+    runner.run(2, { kind: 'volume', operations: [FLUSH], next: () => DONE });
+    runner.completed(submitted[0]!.request, OK);
+    runner.cancel(1);
+    runner.cancel(99);
+    expect(cancelled).toEqual([submitted[1]!.request]);
+    runner.completed(submitted[1]!.request, OK);
+    runner.cancel(1);
+    expect(cancelled).toHaveLength(1);
+  });
+
+  test('stops at an operation that completes twice', () => {
+    const { runner, submitted } = make();
+    runner.run(1, { kind: 'volume', operations: [FLUSH, FLUSH], next: () => DONE });
+    runner.completed(submitted[0]!.request, OK);
+    expect(() => runner.completed(submitted[0]!.request, OK)).toThrow('once');
+  });
+});
