@@ -25,6 +25,8 @@ export interface CopyEntry {
   hasFailed: boolean;
   /** Syncing: it receives every new write. */
   isReceiving: boolean;
+  /** Newest mutation it has answered: it has done all that was sent to it before that one. */
+  answeredSeq: number;
   lastHeardMs: number;
   /** After a failed sync, when to try again. */
   syncNotBeforeMs: number;
@@ -53,6 +55,7 @@ export class Copies {
       joining: 'no',
       hasFailed: false,
       isReceiving: false,
+      answeredSeq: 0,
       lastHeardMs: 0,
       syncNotBeforeMs: 0,
     }));

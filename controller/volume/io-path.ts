@@ -195,6 +195,7 @@ export class IoPath {
     const mutation = this.#mutations.get(seq);
     if (mutation === undefined) return;
     mutation.pending &= ~entry.bit;
+    if (seq > entry.answeredSeq) entry.answeredSeq = seq;
     this.#settle(mutation, effects);
     if (mutation.isStable && this.#waiting.length > 0) this.resume(nowMs, effects);
   }
@@ -236,10 +237,16 @@ export class IoPath {
     }
   }
 
-  /** Sends everything that this copy has not answered once more, in order, after it reconnected. */
+  /**
+   * Sends everything that this copy has not answered once more, in order, after it reconnected. What
+   * it did before something that it has answered, a write with FUA, only lacks its flush: done
+   * again, it would undo the newer one (I15).
+   */
   sendAgain(entry: CopyEntry, effects: VolumeEffect[]): void {
     for (const mutation of this.#mutations.values()) {
-      if ((mutation.pending & entry.bit) !== 0) this.#send(mutation, entry.bit, effects);
+      if ((mutation.pending & entry.bit) === 0) continue;
+      const isDone = mutation.seq < entry.answeredSeq;
+      this.#send(isDone ? { ...mutation, operation: FLUSH } : mutation, entry.bit, effects);
     }
   }
 
@@ -354,6 +361,7 @@ export class IoPath {
 }
 
 const MUTATION_OPCODE = { write: OPCODE.WRITE, trim: OPCODE.TRIM, flush: OPCODE.FLUSH } as const;
+const FLUSH = { kind: 'flush' } as const;
 const DONE: VolumeOutcome = { ok: true };
 
 function lengthOf(operation: Exclude<VolumeOperation, { kind: 'read' }>): number {

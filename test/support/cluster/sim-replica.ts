@@ -18,6 +18,8 @@ export class SimReplica {
   readonly replies = new Valve();
   /** Every write and trim is refused while this holds. */
   isFull = false;
+  /** The longest that an fdatasync takes. */
+  fsyncMs = 5;
   /** Writes and trims done, and how many of them are on stable storage. */
   changeCount = 0;
   durableCount = 0;
@@ -100,7 +102,7 @@ export class SimReplica {
     }
     if (effect.kind === 'fdatasync') {
       const { changeCount } = this;
-      this.#scheduler.after(this.#scheduler.between(0, 5), () => {
+      this.#scheduler.after(this.#scheduler.between(this.fsyncMs / 5, this.fsyncMs), () => {
         if (core !== this.#core) return;
         this.durableCount = changeCount;
         this.#turn({ kind: 'synced', failure: undefined });

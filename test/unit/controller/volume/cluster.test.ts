@@ -16,4 +16,14 @@ describe('cluster of one volume', () => {
     });
     expect(failures.slice(0, 3)).toEqual([]);
   }, 120_000);
+
+  test('does the same again with the same seed', () => {
+    const [one, other] = [runChaos(7), runChaos(7)].map(({ world, schedule }) => ({
+      schedule,
+      history: world.registry.history,
+      notices: world.controllers.map(({ notices }) => notices),
+    }));
+    expect(one?.schedule.length).toBeGreaterThan(5);
+    expect(one).toEqual(other);
+  });
 });

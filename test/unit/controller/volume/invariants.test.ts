@@ -227,6 +227,23 @@ describe('I15: a cancelled write', () => {
   });
 });
 
+describe('I15: a write that the last copy did but could not make durable yet', () => {
+  test('is not done again over a newer one, after the connection dropped', () => {
+    const { world, r0, until, complete, isHealthy } = start(0);
+    r0.fsyncMs = 100;
+    const older = world.write(BLOCK, true);
+    const newer = world.write(BLOCK);
+    expect(complete(newer)).toEqual({ ok: true });
+    expect(older.outcome).toBeUndefined();
+    world.controller.breakLink(0);
+    until(() => !isHealthy());
+    expect(complete(older)).toEqual({ ok: true });
+    expect(r0.durableCount).toBe(r0.changeCount);
+    const { operation } = newer as { operation: { data: Buffer } };
+    expect(complete(world.read(BLOCK))).toEqual({ ok: true, data: operation.data });
+  });
+});
+
 describe('a volume whose failure mode forbids I/O', () => {
   test('holds it for a bounded time, fails it as not ready, and goes on when the copy is back', () => {
     const world = new World({ seed: 1, replicas: 1, failureMode: 'hard' });
