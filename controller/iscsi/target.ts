@@ -102,6 +102,7 @@ export class IscsiTarget {
   }
 
   #open(id: ConnectionId, nowMs: number, effects: TargetEffect[]): void {
+    if (this.#connections.size >= MAX_CONNECTIONS) this.#makeRoom(effects);
     if (this.#isShuttingDown || this.#connections.size >= MAX_CONNECTIONS) {
       const reason = this.#isShuttingDown ? 'the target is stopping' : 'too many connections';
       effects.push({ kind: 'close', connection: id, reason });
@@ -110,6 +111,15 @@ export class IscsiTarget {
     const login = new Login(this.#config, (tsih) => this.#sessions.has(tsih));
     const phase: Phase = { kind: 'login', login };
     this.#connections.set(id, { id, openedMs: nowMs, heardMs: nowMs, isPinged: false, phase });
+  }
+
+  /** Connections that never log in must not keep initiators out: the oldest of them goes. */
+  #makeRoom(effects: TargetEffect[]): void {
+    for (const connection of this.#connections.values()) {
+      if (connection.phase.kind !== 'login') continue;
+      this.#drop(connection, 'did not log in while others wait for its place', effects);
+      return;
+    }
   }
 
   #receive(id: ConnectionId, pdu: Pdu, nowMs: number, effects: TargetEffect[]): void {

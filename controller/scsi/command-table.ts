@@ -1,5 +1,6 @@
 import { readCapacity10, readCapacity16 } from './capacity.ts';
 import { inquiry } from './inquiry.ts';
+import { getLbaStatus } from './lba-status.ts';
 import type { CommandSpec, Handler } from './logical-unit.ts';
 import { modeSelect6, modeSelect10, modeSense6, modeSense10 } from './mode.ts';
 import { OPCODE, SERVICE_ACTION } from './opcode.ts';
@@ -55,6 +56,10 @@ export const COMMANDS: readonly CommandSpec[] = [
   withServiceAction(
     SERVICE_ACTION.READ_CAPACITY_16,
     row(OPCODE.SERVICE_ACTION_IN_16, '1f 0000000000000000 ffffffff 00 00', readCapacity16),
+  ),
+  withServiceAction(
+    SERVICE_ACTION.GET_LBA_STATUS,
+    row(OPCODE.SERVICE_ACTION_IN_16, `1f ${LBA_64} ffffffff 00 00`, getLbaStatus),
   ),
   always(row(OPCODE.REPORT_LUNS, '00 ff 000000 ffffffff 00 00', reportLuns)),
   withServiceAction(

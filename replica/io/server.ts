@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import { explainListen } from '../common/listen.ts';
 import type { Log } from '../common/log.ts';
@@ -55,12 +56,13 @@ export class ReplicaServer {
 
   /** Takes no more connections, sends what is to be sent, and closes all. */
   async close(): Promise<void> {
-    const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
+    this.#server.close();
+    const closed = [...this.#sockets.keys()].map((socket) => once(socket, 'close'));
     for (const connection of this.#sockets.values()) connection.end();
     const timer = setTimeout(() => {
       for (const socket of this.#sockets.keys()) socket.destroy();
     }, CLOSE_TIMEOUT_MS);
-    await closed;
+    await Promise.all(closed);
     clearTimeout(timer);
   }
 
