@@ -7,6 +7,7 @@ import { EventLog } from './events/event-log.ts';
 import { portalAddress } from './model/layout.ts';
 import { addressOf, type VolumeRecord } from './model/volume.ts';
 import { HELP, parseOptions } from './options.ts';
+import { warmCompileCache } from './platforms/process/compile-cache.ts';
 import { type Orchestrator, startOrchestrator } from './start.ts';
 
 /** npm passes a Ctrl-C on to a process that the terminal has already told: one press, two signals. */
@@ -26,15 +27,13 @@ async function main(): Promise<void> {
     print(`${time.slice(11, 23)}  ${volume}: ${message}\n`),
   );
   print(`keelson starts on ${options.root}\n`);
-  const orchestrator = await startOrchestrator({
-    ...options,
-    events,
-    log: makeLog({ component: 'orchestrator' }),
-    programs: {
-      controller: join(import.meta.dirname, '../controller/main.ts'),
-      replica: join(import.meta.dirname, '../replica/main.ts'),
-    },
-  });
+  const programs = {
+    controller: join(import.meta.dirname, '../controller/main.ts'),
+    replica: join(import.meta.dirname, '../replica/main.ts'),
+  };
+  await warmCompileCache(options.root, Object.values(programs));
+  const log = makeLog({ component: 'orchestrator' });
+  const orchestrator = await startOrchestrator({ ...options, events, log, programs });
   stopOnSignal(orchestrator);
   await announce(orchestrator);
 }

@@ -11,6 +11,7 @@ import type { ObservedProcess } from '../../plan/plan.ts';
 import type { ProcessSpec } from '../../plan/processes.ts';
 import type { Platform, ProcessChange } from '../platform.ts';
 import { Child, type ChildCommand } from './child.ts';
+import { compileCacheOf } from './compile-cache.ts';
 
 export interface ProcessPlatformOptions {
   readonly root: string;
@@ -130,7 +131,7 @@ export class ProcessPlatform implements Platform {
       arguments: ['--volume', volume, '--listen', spec.host, ...own],
       environment: {
         KEELSON_VOLUME_SECRET: spec.secret,
-        NODE_COMPILE_CACHE: join(root, 'cache'),
+        NODE_COMPILE_CACHE: compileCacheOf(root),
       },
       logPath: join(root, 'logs', logName),
     };
