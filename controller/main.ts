@@ -3,8 +3,15 @@ import { watchParent } from '../replica/common/parent-pipe.ts';
 import { readOptions } from './io/options.ts';
 import { startController } from './io/process.ts';
 
+/**
+ * Buffers up to half of this are cut from slabs. Data segments of many sizes pass through here, and
+ * one allocation for each is what the garbage collector cannot keep up with.
+ */
+const SLAB_BYTES = 1024 * 1024;
+
 /** The controller process: `ready HOST:PORT` on standard output once initiators can log in. */
 async function main(): Promise<void> {
+  Buffer.poolSize = SLAB_BYTES;
   const options = readOptions(process.argv.slice(2), process.env);
   const controller = await startController(options);
   for (const signal of ['SIGTERM', 'SIGINT'] as const)

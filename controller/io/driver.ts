@@ -2,6 +2,7 @@ import type { Socket } from 'node:net';
 import { unreachable } from '../../replica/common/assert.ts';
 import type { Clock } from '../../replica/common/clock.ts';
 import type { ErrorCode } from '../../replica/common/errors.ts';
+import type { IdleMemory } from '../../replica/common/idle-memory.ts';
 import type { Log } from '../../replica/common/log.ts';
 import type { Lz4 } from '../../replica/common/lz4.ts';
 import type {
@@ -32,6 +33,7 @@ export interface DriverParts {
   readonly log: Log;
   readonly secret: Buffer;
   readonly counters: Counters;
+  readonly idleMemory: IdleMemory;
   /** Called once; nothing is carried out afterwards. */
   readonly onStop: (stop: Stop) => void;
 }
@@ -103,6 +105,7 @@ export class ControllerDriver {
       onPdus: ({ id }, pdus) => {
         const nowMs = this.#nowMs();
         this.#parts.counters.pdus.received += pdus.length;
+        this.#parts.idleMemory.touch();
         for (const pdu of pdus) this.#portal({ kind: 'pdu', connection: id, pdu, nowMs });
       },
       onClosed: (closed) => {

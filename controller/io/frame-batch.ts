@@ -53,6 +53,11 @@ export class FrameBatch {
     }
   }
 
+  /** Everything taken so far has left this process, so the arena can be filled from its start. */
+  rewind(): void {
+    this.#end = 0;
+  }
+
   /** Returns the bytes of the whole frame. */
   #encode(effect: SendEffect, at: number): number {
     const { data } = effect;

@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net';
+import { receiveInPlace } from '../../replica/common/receiving-socket.ts';
 import { PduFramer } from '../iscsi/framer.ts';
 import { MAX_RECV_DATA_SEGMENT_BYTES } from '../iscsi/limits.ts';
 import type { ConnectionId, Pdu } from '../iscsi/step.ts';
@@ -24,15 +25,17 @@ export class InitiatorConnection {
   #parts: Buffer[] = [];
   #isPaused = false;
 
-  constructor(id: ConnectionId, socket: Socket, handlers: ConnectionHandlers) {
+  /** @param accepted as the server took it, paused */
+  constructor(id: ConnectionId, accepted: Socket, handlers: ConnectionHandlers) {
     this.id = id;
-    this.peer = `${socket.remoteAddress}:${socket.remotePort}`;
+    this.peer = `${accepted.remoteAddress}:${accepted.remotePort}`;
+    const socket = receiveInPlace(accepted, (chunk) => this.#onData(chunk));
     this.#socket = socket;
     this.#handlers = handlers;
-    socket.on('data', (chunk: Buffer) => this.#onData(chunk));
     socket.on('drain', () => this.#setPaused(false));
     socket.on('error', () => undefined); // 'close' follows and is what counts
     socket.on('close', () => handlers.onClosed(this));
+    socket.resume();
   }
 
   /** Adds a PDU to what leaves at the end of this turn. */

@@ -3,6 +3,7 @@ import { createServer, type Server } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
 import { type Clock, monotonicClock } from '../../replica/common/clock.ts';
 import { type AdminServer, startAdminServer } from '../../replica/common/http-admin.ts';
+import { IdleMemory } from '../../replica/common/idle-memory.ts';
 import { explainListen } from '../../replica/common/listen.ts';
 import { makeLog } from '../../replica/common/log.ts';
 import { loadLz4 } from '../../replica/common/lz4.ts';
@@ -61,6 +62,7 @@ export async function startController(options: ControllerOptions): Promise<Runni
   const driver = new ControllerDriver({
     ...{ controller: new Controller({ target, device, volume }), registration, registry, lz4 },
     ...{ log, counters, secret: options.secret, clock: monotonicClock },
+    idleMemory: new IdleMemory(),
     onStop: stopped.resolve,
   });
   const status = (): ControllerStatus => ({
@@ -122,7 +124,9 @@ async function readRegistration(registry: Registry): Promise<Registration> {
 }
 
 function listen({ host, port }: ControllerOptions, driver: ControllerDriver): Promise<Server> {
-  const server = createServer({ noDelay: true }, (socket) => driver.accept(socket));
+  const server = createServer({ noDelay: true, pauseOnConnect: true }, (socket) =>
+    driver.accept(socket),
+  );
   return new Promise((resolve, reject) => {
     server.once('error', (error) => reject(explainListen(error, host, port)));
     server.listen(port, host, () => resolve(server));

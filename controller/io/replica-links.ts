@@ -78,6 +78,10 @@ export class ReplicaLinks {
   /** Sends what was appended since the last call. */
   flush(): void {
     this.#batch.take((copy, buffers) => this.#peer(copy).link?.send(buffers));
+    for (const { link } of this.#peers.values()) {
+      if (link !== undefined && link.unsentBytes > 0) return;
+    }
+    this.#batch.rewind();
   }
 
   /** Whether some copy takes its frames so slowly that no new work should be accepted. */

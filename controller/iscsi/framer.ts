@@ -8,8 +8,9 @@ import type { Pdu } from './step.ts';
  *   BHS (48)  AHS (4 × TotalAHSLength)  [header digest]  data, padded to 4  [data digest]
  *
  * Digests are negotiated to None, so both are 0 bytes; they would be counted in `#measure` and
- * checked in `#cut`. A PDU that lies within one chunk is not copied; one that spans chunks is
- * gathered into a buffer of its own once its header (and so its capped length, I11) is known.
+ * checked in `#cut`. The PDUs that lie within one chunk are copied out of it together; one that
+ * spans chunks is gathered into a buffer of its own once its header (and so its capped length, I11)
+ * is known. Either way a PDU owns its bytes, and the chunk may be used again.
  */
 export class PduFramer {
   readonly #maxDataBytes: number;
@@ -23,8 +24,7 @@ export class PduFramer {
   }
 
   /**
-   * Appends the PDUs that `chunk` completes to `pdus`; they may be views on it, so the chunk must
-   * not be written to afterwards.
+   * Appends the PDUs that `chunk` completes to `pdus`.
    *
    * Errors: returns the reason when the stream is unusable; the connection must then be closed and
    * the framer dropped.
@@ -38,21 +38,38 @@ export class PduFramer {
         at += taken;
         continue;
       }
-      const available = chunk.length - at;
-      if (available < BHS_BYTES) {
-        this.#headerBytes = chunk.copy(this.#header, 0, at);
-        return undefined;
+      const whole = this.#measureWhole(chunk, at);
+      if (whole.end > at) this.#cutAll(Buffer.from(chunk.subarray(at, whole.end)), pdus);
+      if (whole.next === undefined || typeof whole.next === 'string') {
+        if (whole.next === undefined) this.#headerBytes = chunk.copy(this.#header, 0, whole.end);
+        return whole.next;
       }
-      const total = this.#measure(chunk, at);
-      if (typeof total === 'string') return total;
-      if (available < total) {
-        this.#startGathering(total, chunk, at);
-        return undefined;
-      }
-      pdus.push(this.#cut(chunk, at));
-      at += total;
+      this.#startGathering(whole.next, chunk, whole.end);
+      return undefined;
     }
     return undefined;
+  }
+
+  /**
+   * Where the PDUs that lie within the chunk end, and what follows: the length of one that goes on
+   * in the next chunk, why it cannot be believed, or undefined while its header is not there.
+   */
+  #measureWhole(chunk: Buffer, start: number): { end: number; next: number | string | undefined } {
+    let end = start;
+    while (chunk.length - end >= BHS_BYTES) {
+      const total = this.#measure(chunk, end);
+      if (typeof total === 'string' || chunk.length - end < total) return { end, next: total };
+      end += total;
+    }
+    return { end, next: undefined };
+  }
+
+  /** `owned` holds whole PDUs and nothing else. */
+  #cutAll(owned: Buffer, pdus: Pdu[]): void {
+    for (let at = 0; at < owned.length; ) {
+      pdus.push(this.#cut(owned, at));
+      at += this.#measure(owned, at) as number;
+    }
   }
 
   /** Takes more bytes of a PDU that began in an earlier chunk; returns how many. */

@@ -11,7 +11,7 @@ export interface Pdu {
   readonly header: Buffer;
   /** Additional header segments; empty when none. */
   readonly ahs: Buffer;
-  /** Data segment without padding. May be a view on the receive buffer. */
+  /** Data segment without padding. */
   readonly data: Buffer;
 }
 

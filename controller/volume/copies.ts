@@ -1,6 +1,7 @@
 import { assert } from '../../replica/common/assert.ts';
 import type { Welcome } from '../../replica/protocol/hello.ts';
 import type { Copy, Membership } from '../protocol/membership.ts';
+import type { CopyStatus, SyncProgress } from '../protocol/status.ts';
 import type { CopyIndex, CopyMask } from './step.ts';
 
 /** What this controller knows of one copy. */
@@ -91,6 +92,23 @@ export class Copies {
     this.recount();
   }
 
+  /**
+   * The connection to a copy is gone. Returns whether acknowledgements still wait for it, because
+   * the record lists it in-sync, or may do so by a change that is under way (I1, I2).
+   */
+  lose(entry: CopyEntry, volume: { isActive: boolean; isChanging: boolean }): boolean {
+    const wasUp = entry.welcome !== undefined;
+    entry.welcome = undefined;
+    entry.isReceiving = false;
+    const isPromised = entry.joining === 'durable' && volume.isChanging;
+    const isWaitedFor = entry.record.state === 'in-sync' || isPromised;
+    // Before the volume was ever active nothing was sent that a reconnect could have missed.
+    if (isWaitedFor && wasUp && volume.isActive) entry.mustLeave = true;
+    if (!isWaitedFor) entry.joining = 'no';
+    this.recount();
+    return isWaitedFor;
+  }
+
   /** Call after any change of an entry. */
   recount(): void {
     this.required = 0;
@@ -112,4 +130,14 @@ export class Copies {
   inSync(): CopyEntry[] {
     return this.entries.filter((entry) => entry.record.state === 'in-sync');
   }
+}
+
+/** A copy as an operator sees it. */
+export function describeCopy(
+  { replicaId, record, welcome }: CopyEntry,
+  sync: SyncProgress | undefined,
+): Omit<CopyStatus, 'isPrimary'> {
+  const { node, state } = record;
+  const isConnected = welcome !== undefined;
+  return { replicaId, node, state, isConnected, ...(sync === undefined ? {} : { sync }) };
 }

@@ -1,4 +1,5 @@
 import { type ByteRange, mergeRanges } from '../../replica/common/ranges.ts';
+import { type FailurePolicy, isIoAllowed } from './availability.ts';
 import type { CopyEntry } from './copies.ts';
 
 /**
@@ -11,6 +12,18 @@ export interface StartDecision {
   readonly leaving: readonly CopyEntry[];
   /** What an earlier controller may have left half done on any staying copy (I6). */
   readonly tail: readonly ByteRange[];
+}
+
+/**
+ * Whether a start need not wait any longer: every in-sync copy has come or cannot be used, or, once
+ * the wait is over, those that came are enough for `policy`.
+ *
+ * @param policy undefined while the wait is not over
+ */
+export function mayStart(inSync: readonly CopyEntry[], policy: FailurePolicy | undefined): boolean {
+  if (inSync.every((entry) => entry.welcome !== undefined || entry.isForeign)) return true;
+  const present = inSync.filter((entry) => entry.welcome !== undefined && !entry.isForeign);
+  return policy !== undefined && isIoAllowed(policy, present.length);
 }
 
 /**

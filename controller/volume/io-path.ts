@@ -322,7 +322,9 @@ export class IoPath {
   }
 
   /** Asks every copy for a sign of life; also carries stableSeq to copies that are otherwise idle. */
-  sendHeartbeat(copies: CopyMask, effects: VolumeEffect[]): void {
+  sendHeartbeat(effects: VolumeEffect[]): void {
+    let copies = 0;
+    for (const { welcome, bit } of this.#copies.entries) if (welcome !== undefined) copies |= bit;
     if (copies !== 0) effects.push(this.#control(OPCODE.HEARTBEAT, copies));
   }
 

@@ -7,10 +7,12 @@ import type { ControllerIdentity, Membership } from '../protocol/membership.ts';
 import type { Registration, VolumeSpec } from '../protocol/registration.ts';
 import type { CopyStatus, Health } from '../protocol/status.ts';
 import { healthOf, isIoAllowed } from './availability.ts';
-import { Copies, type CopyEntry } from './copies.ts';
-import { decideStart, whyForeign } from './gathering.ts';
+import { Copies, type CopyEntry, describeCopy } from './copies.ts';
+import { decideStart, mayStart, whyForeign } from './gathering.ts';
 import { IoPath, type ReadPayload } from './io-path.ts';
+import { Liveness } from './liveness.ts';
 import { nextRecord } from './record-change.ts';
+import { RecordKeeper } from './record-keeper.ts';
 import type { CopyIndex, CopyMask, VolumeEffect, VolumeEvent } from './step.ts';
 import { SyncJobs } from './sync-jobs.ts';
 import { DEFAULT_TIMING, type Timing } from './timing.ts';
@@ -38,16 +40,14 @@ export class Volume {
   readonly #timing: Timing;
   readonly #io: IoPath;
   readonly #syncs: SyncJobs;
+  readonly #liveness: Liveness;
   #phase: Phase = 'new';
   #spec!: VolumeSpec;
-  #record!: Membership;
-  #identity!: ControllerIdentity;
+  #keeper!: RecordKeeper;
+  #instanceId = '';
   #copies!: Copies;
   #random = 0;
   #gatherDeadlineMs = 0;
-  /** Sent to the registry and not answered: both sets count until it is (I1). */
-  #pendingChange: Membership | undefined;
-  #lastTickMs = 0;
   #goodbyesOwed: CopyMask | undefined;
 
   /** @param readPayload turns the answer to a read into its bytes; undefined when it is malformed */
@@ -55,6 +55,11 @@ export class Volume {
     this.#timing = timing;
     this.#io = new IoPath(readPayload, timing);
     this.#syncs = new SyncJobs(this.#io);
+    this.#liveness = new Liveness(
+      timing,
+      (copy, sinceMs) =>
+        this.#io.hasOverdue(copy, sinceMs) || this.#syncs.hasOverdue(copy, sinceMs),
+    );
   }
 
   step(event: VolumeEvent, effects: VolumeEffect[]): void {
@@ -70,7 +75,7 @@ export class Volume {
       case 'record':
         return this.#onRecord(event.membership, event.nowMs, effects);
       case 'record-unknown':
-        return this.#retryChange(effects);
+        return this.#keeper.retry(effects);
       case 'link-up':
         return this.#onLinkUp(event.copy, event.welcome, event.nowMs, effects);
       case 'link-down':
@@ -104,17 +109,14 @@ export class Volume {
   }
 
   copyStatuses(nowMs: number): CopyStatus[] {
-    return this.#copies.entries.map((entry) => {
-      const sync = this.#syncs.progressOf(entry, nowMs);
-      return {
-        replicaId: entry.replicaId,
-        node: entry.record.node,
-        state: entry.record.state,
-        isConnected: entry.welcome !== undefined,
-        isPrimary: entry === this.#io.primary,
-        ...(sync === undefined ? {} : { sync }),
-      };
-    });
+    return this.#copies.entries.map((entry) => ({
+      ...describeCopy(entry, this.#syncs.progressOf(entry, nowMs)),
+      isPrimary: entry === this.#io.primary,
+    }));
+  }
+
+  get #record(): Membership {
+    return this.#keeper.record;
   }
 
   // Starting.
@@ -127,53 +129,19 @@ export class Volume {
     assert(this.#phase === 'new', 'a volume starts once');
     this.#phase = 'claiming';
     this.#spec = registration.volume;
-    this.#identity = start.identity;
+    this.#instanceId = start.identity.instanceId;
     this.#random = start.random;
-    this.#lastTickMs = start.nowMs;
+    this.#liveness.start(start.nowMs);
     this.#copies = new Copies(registration.membership);
     this.#io.attach(this.#copies);
-    this.#claim(registration.membership, effects);
-  }
-
-  /** Takes epoch + 1 and generation + 1 before anything else (I3). */
-  #claim(current: Membership, effects: VolumeEffect[]): void {
-    this.#record = current;
-    const claim: Membership = {
-      ...current,
-      version: current.version + 1,
-      epoch: current.epoch + 1,
-      generation: current.generation + 1,
-      controller: this.#identity,
-    };
-    this.#change(claim, effects);
-  }
-
-  #change(membership: Membership, effects: VolumeEffect[], afterMs = 0): void {
-    this.#pendingChange = membership;
-    effects.push({ kind: 'change-record', membership, afterMs });
-  }
-
-  /**
-   * The answer to a change was lost. Sending the very same change again settles it: either it is
-   * stored now, or the conflict brings the record as it is; and the first one, should it still be
-   * on its way, can no longer be stored after this one was answered.
-   */
-  #retryChange(effects: VolumeEffect[]): void {
-    if (this.#pendingChange === undefined) return;
-    this.#change(this.#pendingChange, effects, this.#timing.registryRetryMs);
+    const { registryRetryMs } = this.#timing;
+    this.#keeper = new RecordKeeper(registration.membership, start.identity, registryRetryMs);
+    this.#keeper.claim(effects);
   }
 
   #onRecord(membership: Membership, nowMs: number, effects: VolumeEffect[]): void {
-    this.#pendingChange = undefined;
-    const isOurs = membership.controller?.instanceId === this.#identity.instanceId;
-    if (this.#phase === 'claiming' && !isOurs) return this.#claim(membership, effects);
-    if (!isOurs) {
-      const reason = `epoch ${membership.epoch} belongs to ${membership.controller?.instanceId}`;
-      effects.push({ kind: 'stop', code: 'EPOCH_SUPERSEDED', reason });
-      return undefined;
-    }
-    if (membership.version >= this.#record.version) {
-      this.#record = membership;
+    if (!this.#keeper.accept(membership, effects)) return;
+    if (membership === this.#record) {
       this.#copies.adopt(membership);
       // What a copy that left still owed, it gets by its sync: it must never be sent that again.
       for (const entry of this.#copies.entries) {
@@ -183,37 +151,29 @@ export class Volume {
     if (this.#phase === 'claiming') {
       this.#phase = 'gathering';
       this.#gatherDeadlineMs = nowMs + this.#timing.gatherMs;
-      effects.push(
-        notice('took the volume', { epoch: membership.epoch, generation: membership.generation }),
-      );
+      const { epoch, generation } = membership;
+      effects.push(notice('took the volume', { epoch, generation }));
     }
     for (const entry of this.#copies.entries) this.#connect(entry, effects);
     this.#settle(nowMs, effects);
-    return undefined;
   }
 
   /** With every in-sync copy there, or without some once the wait is over, the start goes on. */
   #gather(nowMs: number): boolean {
     const inSync = this.#copies.inSync();
-    const present = inSync.filter((entry) => entry.welcome !== undefined && !entry.isForeign);
-    const isComplete = inSync.every((entry) => entry.welcome !== undefined || entry.isForeign);
-    const mayGoOn = nowMs >= this.#gatherDeadlineMs && isIoAllowed(this.#spec, present.length);
-    if (!isComplete && !mayGoOn) return false;
+    const isWaitOver = nowMs >= this.#gatherDeadlineMs;
+    if (!mayStart(inSync, isWaitOver ? this.#spec : undefined)) return false;
     const decision = decideStart(inSync, this.#random);
     if (decision === undefined) return false;
-    for (const entry of inSync) entry.mustLeave = decision.leaving.includes(entry);
-    for (const entry of present) this.#io.continueAfter(entry.welcome?.lastSeq ?? 0);
+    for (const entry of inSync) {
+      entry.mustLeave = decision.leaving.includes(entry);
+      this.#io.continueAfter(entry.welcome?.lastSeq ?? 0);
+    }
     this.#io.primary = decision.primary;
     this.#syncs.rememberTail(decision.tail);
     this.#copies.recount();
     this.#phase = 'settling';
     return true;
-  }
-
-  /** Copies that stay were chosen and the record knows: make them identical, then serve (I6). */
-  #equalise(nowMs: number, effects: VolumeEffect[]): void {
-    this.#phase = 'equalising';
-    this.#syncs.startEqualising(this.#copies, nowMs, effects);
   }
 
   #serve(nowMs: number, effects: VolumeEffect[]): void {
@@ -242,7 +202,7 @@ export class Volume {
         replicaId: entry.replicaId,
         dataId,
         epoch: this.#record.epoch,
-        instanceId: this.#identity.instanceId,
+        instanceId: this.#instanceId,
       },
     });
   }
@@ -256,7 +216,8 @@ export class Volume {
     if (reason !== undefined) {
       effects.push(notice('copy cannot be used', { replica: entry.replicaId, reason }));
       if (entry.record.state === 'in-sync') entry.isForeign = entry.mustLeave = true;
-      this.#drop(entry, reason, effects);
+      entry.welcome = undefined;
+      effects.push({ kind: 'disconnect', copy: entry.index, reason });
     }
     this.#copies.recount();
     this.#settle(nowMs, effects);
@@ -280,21 +241,15 @@ export class Volume {
   /** The connection is gone: whatever this copy owed, it may not have done. */
   #lose(entry: CopyEntry, reason: string, nowMs: number, effects: VolumeEffect[]): void {
     const wasUp = entry.welcome !== undefined;
-    entry.welcome = undefined;
-    entry.isReceiving = false;
-    const isPromised = entry.joining === 'durable' && this.#pendingChange !== undefined;
-    if (entry.record.state === 'in-sync' || isPromised) {
-      // Before the volume was ever active nothing was sent that a reconnect could have missed.
-      if (wasUp && this.#phase === 'active') entry.mustLeave = true;
-    } else {
-      entry.joining = 'no';
-      this.#io.forget(entry);
-    }
-    this.#copies.recount();
+    const { isChanging } = this.#keeper;
+    const isWaitedFor = this.#copies.lose(entry, {
+      isActive: this.#phase === 'active',
+      isChanging,
+    });
+    if (!isWaitedFor) this.#io.forget(entry);
     if (!wasUp) return;
-    effects.push(
-      notice('copy lost', { replica: entry.replicaId, reason, state: entry.record.state }),
-    );
+    const { replicaId, record } = entry;
+    effects.push(notice('copy lost', { replica: replicaId, reason, state: record.state }));
     this.#syncs.copyLost(entry, this.#copies, nowMs, effects);
     if (this.#phase === 'settling' || this.#phase === 'equalising') {
       this.#syncs.stopEqualising();
@@ -303,22 +258,19 @@ export class Volume {
     }
   }
 
-  #drop(entry: CopyEntry, reason: string, effects: VolumeEffect[]): void {
-    entry.welcome = undefined;
-    effects.push({ kind: 'disconnect', copy: entry.index, reason });
-  }
-
   /** Level-triggered: brings the record, the syncs and the held I/O in line with what is known. */
   #settle(nowMs: number, effects: VolumeEffect[]): void {
     if (this.#phase === 'new' || this.#phase === 'claiming') return;
-    if (this.#pendingChange === undefined) {
+    if (!this.#keeper.isChanging) {
       if (this.#phase === 'gathering' && !this.#gather(nowMs)) return;
       this.#keepLastCopy(effects);
       const next = nextRecord(this.#record, this.#copies.entries, this.#phase === 'active');
       if (next !== undefined) {
-        this.#change(next, effects);
+        this.#keeper.change(next, effects);
       } else if (this.#phase === 'settling') {
-        this.#equalise(nowMs, effects);
+        // Copies that stay were chosen and the record knows: make them identical, then serve (I6).
+        this.#phase = 'equalising';
+        this.#syncs.startEqualising(this.#copies, nowMs, effects);
       }
     }
     if (this.#phase === 'equalising' && this.#syncs.isEqualised) this.#serve(nowMs, effects);
@@ -391,11 +343,8 @@ export class Volume {
     entry.syncNotBeforeMs = nowMs + this.#timing.operationMs;
     if (this.#phase === 'equalising') entry.hasFailed = true;
     const isLast = this.#copies.usable === entry.bit;
-    if (
-      isLast &&
-      failure === 'NO_SPACE' &&
-      this.#io.failMutation(entry, frame.seq, failure, effects)
-    ) {
+    const mayFail = isLast && failure === 'NO_SPACE';
+    if (mayFail && this.#io.failMutation(entry, frame.seq, failure, effects)) {
       this.#restartSyncs(nowMs, effects);
       this.#settle(nowMs, effects);
       return;
@@ -418,29 +367,10 @@ export class Volume {
 
   #onTick(nowMs: number, effects: VolumeEffect[]): void {
     if (this.#phase === 'new') return;
-    const { heartbeatMs, silenceMs, operationMs } = this.#timing;
-    // After our own sleep (SIGSTOP, a suspended machine) the silence was ours, not the copies'.
-    const sleptMs = nowMs - this.#lastTickMs - 2 * heartbeatMs;
-    this.#lastTickMs = nowMs;
-    for (const entry of this.#copies.entries) {
-      if (entry.welcome === undefined) continue;
-      if (sleptMs > 0) entry.lastHeardMs = nowMs;
-      const isSilent = nowMs - entry.lastHeardMs > silenceMs;
-      const isStuck =
-        this.#io.hasOverdue(entry.bit, nowMs - operationMs) ||
-        this.#syncs.hasOverdue(entry.bit, nowMs - operationMs);
-      if (isSilent || isStuck) {
-        const reason = isSilent
-          ? `silent for ${silenceMs} ms`
-          : `an operation took ${operationMs} ms`;
-        this.#giveUp(entry, reason, nowMs, effects);
-      }
+    for (const { entry, reason } of this.#liveness.tick(this.#copies.entries, nowMs)) {
+      this.#giveUp(entry, reason, nowMs, effects);
     }
-    const connected = this.#copies.entries.filter((entry) => entry.welcome !== undefined);
-    this.#io.sendHeartbeat(
-      connected.reduce((mask, entry) => mask | entry.bit, 0),
-      effects,
-    );
+    this.#io.sendHeartbeat(effects);
     this.#io.expire(nowMs, effects);
     this.#settle(nowMs, effects);
   }
@@ -449,12 +379,9 @@ export class Volume {
     const wasActive = this.#phase === 'active';
     this.#phase = wasActive ? 'stopping' : 'stopped';
     this.#io.close();
-    if (!wasActive) {
-      effects.push({ kind: 'stopped' });
-      return;
-    }
     this.#syncs.cancelAll();
-    this.#finishStopping(effects);
+    if (wasActive) this.#finishStopping(effects);
+    else effects.push({ kind: 'stopped' });
   }
 
   /** Says goodbye once nothing is under way, and is done once every copy has answered that. */

@@ -1,4 +1,4 @@
-import { messageOf } from './errors.ts';
+import { openLibrary } from './ffi.ts';
 
 /**
  * LZ4 block format (no frame header, no size prefix). The distribution's liblz4 through FFI where
@@ -29,25 +29,19 @@ export async function loadLz4(): Promise<Lz4> {
 
 /** liblz4 through FFI, or undefined where the library or FFI itself is missing. */
 export function loadLiblz4(): Lz4 | undefined {
-  const ffi = process.getBuiltinModule('node:ffi') as unknown as FfiModule | undefined;
-  if (ffi === undefined) return undefined;
-  const bufferToBuffer = ['buffer', 'buffer', 'i32', 'i32'] as const;
-  try {
-    const { functions } = ffi.dlopen('liblz4.so.1', {
-      LZ4_compress_default: { arguments: bufferToBuffer, return: 'i32' },
-      LZ4_decompress_safe: { arguments: bufferToBuffer, return: 'i32' },
-    });
-    const { LZ4_compress_default: compress, LZ4_decompress_safe: decompress } = functions;
-    return {
-      name: 'liblz4',
-      compress: (source, target) => compress(source, target, source.length, target.length),
-      decompress: (source, target) =>
-        decompress(source, target, source.length, target.length) === target.length,
-    };
-  } catch (error) {
-    if (/cannot open shared object|dlopen/i.test(messageOf(error))) return undefined;
-    throw error;
-  }
+  const bufferToBuffer = { arguments: ['buffer', 'buffer', 'i32', 'i32'], return: 'i32' } as const;
+  const library = openLibrary('liblz4.so.1', {
+    LZ4_compress_default: bufferToBuffer,
+    LZ4_decompress_safe: bufferToBuffer,
+  });
+  if (library === undefined) return undefined;
+  const { LZ4_compress_default: compress, LZ4_decompress_safe: decompress } = library;
+  return {
+    name: 'liblz4',
+    compress: (source, target) => compress(source, target, source.length, target.length),
+    decompress: (source, target) =>
+      decompress(source, target, source.length, target.length) === target.length,
+  };
 }
 
 /** The prebuilt fallback. Its blocks carry a 4-byte little-endian size, taken off and put on here. */
@@ -74,17 +68,3 @@ export async function loadLz4Napi(): Promise<Lz4> {
 }
 
 const SIZE_PREFIX_BYTES = 4;
-
-type BufferToBuffer = (
-  source: Buffer,
-  target: Buffer,
-  sourceBytes: number,
-  targetBytes: number,
-) => number;
-
-interface FfiModule {
-  dlopen(
-    path: string,
-    definitions: Record<'LZ4_compress_default' | 'LZ4_decompress_safe', object>,
-  ): { functions: Record<'LZ4_compress_default' | 'LZ4_decompress_safe', BufferToBuffer> };
-}

@@ -4,6 +4,7 @@ import { KeelsonError } from '../common/errors.ts';
 import { MAX_IO_BYTES } from '../common/limits.ts';
 import type { Log } from '../common/log.ts';
 import { isProofValid, makeProof } from '../common/proof.ts';
+import { receiveInPlace } from '../common/receiving-socket.ts';
 import type { ConnectionId } from '../core/step.ts';
 import { HEADER_BYTES, MAX_HELLO_BYTES, OPCODE, type Opcode } from '../protocol/constants.ts';
 import type { Frame } from '../protocol/frame.ts';
@@ -18,7 +19,6 @@ import {
 } from '../protocol/hello.ts';
 import type { Link, ReplicaDriver } from './driver.ts';
 import type { Counters } from './metrics.ts';
-import { receiveInPlace } from './receiving-socket.ts';
 import { SendArena } from './send-arena.ts';
 
 /** A peer that does not read its replies is not served further than this. */

@@ -1,6 +1,7 @@
 import { unreachable } from '../common/assert.ts';
 import type { Clock } from '../common/clock.ts';
 import { KeelsonError, messageOf } from '../common/errors.ts';
+import type { IdleMemory } from '../common/idle-memory.ts';
 import { MAX_IO_BYTES } from '../common/limits.ts';
 import type { Log } from '../common/log.ts';
 import type { Lz4 } from '../common/lz4.ts';
@@ -38,6 +39,7 @@ export interface DriverParts {
   readonly counters: Counters;
   readonly observeFsync: (seconds: number) => void;
   readonly clock: Clock;
+  readonly idleMemory: IdleMemory;
   readonly log: Log;
   /** Called once; nothing is carried out afterwards. */
   readonly onStop: (stop: StopEffect) => void;
@@ -195,6 +197,7 @@ export class ReplicaDriver {
     const isInPlace = run.length === 1 && (flags & FLAG.LZ4) === 0;
     const source = isInPlace ? payload : this.#scratch.subarray(0, bytes);
     const status = this.#attempt(() => dataFile.write(source, offset));
+    this.#parts.idleMemory.touch();
     counters.operations.write += run.length;
     counters.bytes.write += bytes;
     for (const { connection, frame } of run) {
@@ -215,6 +218,7 @@ export class ReplicaDriver {
     const { seq, offset, length } = frame;
     const data = this.#scratch.subarray(0, length);
     const status = this.#attempt(() => dataFile.readInto(data, offset));
+    this.#parts.idleMemory.touch();
     counters.operations.read += 1;
     counters.bytes.read += length;
     if (status !== STATUS.OK) {

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { makeAdminStatus } from '../admin/status.ts';
 import { monotonicClock } from '../common/clock.ts';
 import { type AdminServer, startAdminServer } from '../common/http-admin.ts';
+import { IdleMemory } from '../common/idle-memory.ts';
 import { explainListen } from '../common/listen.ts';
 import { makeLog } from '../common/log.ts';
 import { loadLz4 } from '../common/lz4.ts';
@@ -40,6 +41,7 @@ export async function startReplica(options: ReplicaOptions): Promise<RunningRepl
   const stopped = Promise.withResolvers<StopEffect>();
   const driver = new ReplicaDriver({
     ...{ replica, dataFile, metadataFile, lz4, counters, log, clock: monotonicClock },
+    idleMemory: new IdleMemory(),
     observeFsync: (seconds) => metrics.observeFsync(seconds),
     onStop: stopped.resolve,
   });

@@ -40,7 +40,7 @@ export function formatReport(report: BenchReport): string {
     formatTable([head, ...rows]),
     formatTable(cpuRows(report, subjects)),
     formatTable([
-      ['idle, over 10 s', 'CPU %', 'RSS MiB'],
+      ['idle, over 20 s', 'CPU %', 'RSS MiB'],
       ...report.footprints.map((footprint) => [
         `${footprint.subject}: ${footprint.process}`,
         footprint.idleCpuPercent.toFixed(2),

@@ -12,7 +12,9 @@ const HELP = `npm run bench -- [--rounds 3] [--count N] [--json FILE] [--only-tg
 The same qemu-img bench runs on tgt and on Keelson with one and with three copies, in turns, on
 this machine. --count replaces every workload's number of requests, for a quick look.
 `;
-const IDLE_MS = 10_000;
+const IDLE_MS = 20_000;
+/** The memory of the load is given back meanwhile. */
+const SETTLE_MS = 20_000;
 const FILL_REQUEST_BYTES = 1024 ** 2;
 
 const { values } = parseArgs({
@@ -95,6 +97,7 @@ async function sample(subject: Subject, workload: Workload): Promise<Omit<Sample
 }
 
 async function measureIdle(list: readonly Subject[]): Promise<Footprint[]> {
+  await new Promise((resume) => setTimeout(resume, SETTLE_MS));
   const before = list.map(cpuOf);
   await new Promise((resume) => setTimeout(resume, IDLE_MS));
   return list.flatMap((subject, index) => {

@@ -1,4 +1,5 @@
 import { KeelsonError } from '../../../../replica/common/errors.ts';
+import { IdleMemory } from '../../../../replica/common/idle-memory.ts';
 import { type Lz4, loadLz4Napi } from '../../../../replica/common/lz4.ts';
 import { Replica } from '../../../../replica/core/replica.ts';
 import type { DataFile } from '../../../../replica/io/data-file.ts';
@@ -62,6 +63,7 @@ function makeDriver() {
       close: silent,
     },
     clock: { nowMs: () => 0 },
+    idleMemory: new IdleMemory(silent),
     log: { info: silent, warn: silent, error: silent },
     onStop: (effect) => {
       stop = effect;

@@ -1,0 +1,41 @@
+import type { CopyEntry } from './copies.ts';
+import type { CopyMask } from './step.ts';
+import type { Timing } from './timing.ts';
+
+/** Tells, once a tick, which connected copies must be given up for lost (design section 5). */
+export class Liveness {
+  readonly #timing: Timing;
+  /** Whether a copy has owed an answer since before `sinceMs`. */
+  readonly #isOverdue: (copy: CopyMask, sinceMs: number) => boolean;
+  #lastTickMs = 0;
+
+  constructor(timing: Timing, isOverdue: (copy: CopyMask, sinceMs: number) => boolean) {
+    this.#timing = timing;
+    this.#isOverdue = isOverdue;
+  }
+
+  start(nowMs: number): void {
+    this.#lastTickMs = nowMs;
+  }
+
+  tick(entries: readonly CopyEntry[], nowMs: number): { entry: CopyEntry; reason: string }[] {
+    // After our own sleep (SIGSTOP, a suspended machine) the silence was ours, not the copies'.
+    const hasSlept = nowMs - this.#lastTickMs > 2 * this.#timing.heartbeatMs;
+    this.#lastTickMs = nowMs;
+    return entries.flatMap((entry) => {
+      if (entry.welcome === undefined) return [];
+      if (hasSlept) entry.lastHeardMs = nowMs;
+      const reason = this.#whyLost(entry, nowMs);
+      return reason === undefined ? [] : [{ entry, reason }];
+    });
+  }
+
+  #whyLost(entry: CopyEntry, nowMs: number): string | undefined {
+    const { silenceMs, operationMs } = this.#timing;
+    if (nowMs - entry.lastHeardMs > silenceMs) return `silent for ${silenceMs} ms`;
+    if (this.#isOverdue(entry.bit, nowMs - operationMs)) {
+      return `an operation took ${operationMs} ms`;
+    }
+    return undefined;
+  }
+}
