@@ -44,7 +44,13 @@ export class Controller {
   #volumeDone = 0;
   #nowMs = 0;
 
-  constructor(parts: { target: IscsiTarget; device: DeviceServer; volume: Volume }) {
+  /** @param parts.release takes back the memory that a command, known by its CDB, came in */
+  constructor(parts: {
+    target: IscsiTarget;
+    device: DeviceServer;
+    volume: Volume;
+    release: (cdb: Buffer) => void;
+  }) {
     this.#target = parts.target;
     this.#device = parts.device;
     this.#volume = parts.volume;
@@ -60,6 +66,7 @@ export class Controller {
           { kind: 'task-done', task, outcome, nowMs: this.#nowMs },
           this.#targetEffects,
         ),
+      release: parts.release,
     });
   }
 
@@ -99,7 +106,7 @@ export class Controller {
   #carryOutTarget(effect: TargetEffect, effects: ControllerEffects): void {
     switch (effect.kind) {
       case 'execute':
-        this.#runner.run(effect.task, this.#device.execute(effect));
+        this.#runner.run(effect.task, effect.cdb, this.#device.execute(effect));
         return;
       case 'cancel':
         this.#runner.cancel(effect.task);

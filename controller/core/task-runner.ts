@@ -1,5 +1,6 @@
 import { assert } from '../../replica/common/assert.ts';
 import type { TaskId } from '../iscsi/step.ts';
+import { STATUS } from '../scsi/opcode.ts';
 import type { ScsiOutcome, ScsiPlan } from '../scsi/plan.ts';
 import type { VolumeOperation, VolumeOutcome } from '../volume/operation.ts';
 import type { RequestHandle } from '../volume/step.ts';
@@ -7,6 +8,7 @@ import type { RequestHandle } from '../volume/step.ts';
 /** The operations of one step of a plan. */
 interface Run {
   readonly task: TaskId;
+  readonly cdb: Buffer;
   readonly next: (outcomes: readonly VolumeOutcome[]) => ScsiPlan;
   readonly outcomes: (VolumeOutcome | undefined)[];
   waiting: number;
@@ -27,6 +29,11 @@ export interface RunnerDoors {
   submit(request: RequestHandle, operation: VolumeOperation): void;
   cancel(request: RequestHandle): void;
   done(task: TaskId, outcome: ScsiOutcome): void;
+  /**
+   * The command that `cdb` is part of succeeded: nobody looks at the memory it came in any more.
+   * Not called for one that failed: a write of it may still be sent to a copy again.
+   */
+  release(cdb: Buffer): void;
 }
 
 /** Runs the plans of SCSI commands on a volume, step by step until each is done. */
@@ -39,15 +46,17 @@ export class TaskRunner {
     this.#doors = doors;
   }
 
-  run(task: TaskId, plan: ScsiPlan): void {
+  run(task: TaskId, cdb: Buffer, plan: ScsiPlan): void {
     if (plan.kind === 'done') {
       this.#doors.done(task, plan.outcome);
+      if (plan.outcome.status === STATUS.GOOD) this.#doors.release(cdb);
       return;
     }
     const { operations, next } = plan;
     assert(operations.length > 0, 'a plan step has operations');
     const run: Run = {
       task,
+      cdb,
       next,
       outcomes: operations.map(() => undefined),
       waiting: operations.length,
@@ -67,7 +76,7 @@ export class TaskRunner {
     run.waiting -= 1;
     if (run.waiting > 0) return;
     this.#byTask.delete(run.task);
-    this.run(run.task, run.next(run.outcomes as readonly VolumeOutcome[]));
+    this.run(run.task, run.cdb, run.next(run.outcomes as readonly VolumeOutcome[]));
   }
 
   /** Operations of this task that were not sent to the copies yet never will be (I15). */

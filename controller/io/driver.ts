@@ -18,6 +18,7 @@ import { InitiatorConnection } from './initiator-connection.ts';
 import type { Counters } from './metrics.ts';
 import type { Registry } from './registry-client.ts';
 import { ReplicaLinks } from './replica-links.ts';
+import type { SlabPool } from './slab-pool.ts';
 
 export interface Stop {
   readonly code: ErrorCode | undefined;
@@ -34,6 +35,8 @@ export interface DriverParts {
   readonly secret: Buffer;
   readonly counters: Counters;
   readonly idleMemory: IdleMemory;
+  /** Where PDUs are received into. */
+  readonly slabs: SlabPool;
   /** Called once; nothing is carried out afterwards. */
   readonly onStop: (stop: Stop) => void;
 }
@@ -101,7 +104,7 @@ export class ControllerDriver {
 
   accept(socket: Socket): void {
     this.#lastConnection += 1;
-    const connection = new InitiatorConnection(this.#lastConnection, socket, {
+    const connection = new InitiatorConnection(this.#lastConnection, socket, this.#parts.slabs, {
       onPdus: ({ id }, pdus) => {
         const nowMs = this.#nowMs();
         this.#parts.counters.pdus.received += pdus.length;

@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net';
 import { receiveInPlace } from '../../replica/common/receiving-socket.ts';
-import { PduFramer } from '../iscsi/framer.ts';
+import { PduFramer, type PduMemory } from '../iscsi/framer.ts';
 import { MAX_RECV_DATA_SEGMENT_BYTES } from '../iscsi/limits.ts';
 import type { ConnectionId, Pdu } from '../iscsi/step.ts';
 
@@ -20,13 +20,14 @@ export class InitiatorConnection {
   readonly id: ConnectionId;
   readonly peer: string;
   readonly #socket: Socket;
-  readonly #framer = new PduFramer(MAX_RECV_DATA_SEGMENT_BYTES);
+  readonly #framer: PduFramer;
   readonly #handlers: ConnectionHandlers;
   #parts: Buffer[] = [];
   #isPaused = false;
 
   /** @param accepted as the server took it, paused */
-  constructor(id: ConnectionId, accepted: Socket, handlers: ConnectionHandlers) {
+  constructor(id: ConnectionId, accepted: Socket, memory: PduMemory, handlers: ConnectionHandlers) {
+    this.#framer = new PduFramer(MAX_RECV_DATA_SEGMENT_BYTES, memory);
     this.id = id;
     this.peer = `${accepted.remoteAddress}:${accepted.remotePort}`;
     const socket = receiveInPlace(accepted, (chunk) => this.#onData(chunk));

@@ -19,6 +19,7 @@ import { ControllerDriver, type Stop } from './driver.ts';
 import { makeCounters, makeMetrics } from './metrics.ts';
 import type { ControllerOptions } from './options.ts';
 import { HttpRegistry, type Registry } from './registry-client.ts';
+import { SlabPool } from './slab-pool.ts';
 
 export interface RunningController {
   /** Lets the initiators go, finishes what is under way, tells the copies, and ends. */
@@ -57,11 +58,15 @@ export async function startController(options: ControllerOptions): Promise<Runni
   const volume = new Volume(makeReadPayload(lz4));
   const { sizeBytes, id: serial } = registration.volume;
   const device = new DeviceServer({ sizeBytes, serial, revision: '0.1', targetName });
+  const slabs = new SlabPool();
+  const release = (cdb: Buffer): void => slabs.giveBack(cdb);
+  const controller = new Controller({ target, device, volume, release });
   const counters = makeCounters();
   const stopped = Promise.withResolvers<Stop>();
   const driver = new ControllerDriver({
-    ...{ controller: new Controller({ target, device, volume }), registration, registry, lz4 },
+    ...{ controller, registration, registry, lz4 },
     ...{ log, counters, secret: options.secret, clock: monotonicClock },
+    slabs,
     idleMemory: new IdleMemory(),
     onStop: stopped.resolve,
   });

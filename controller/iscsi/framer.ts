@@ -2,6 +2,18 @@ import { ahsBytesOf, BHS_BYTES, dataBytesOf, NO_BYTES, padded } from './bhs.ts';
 import { MAX_AHS_BYTES } from './limits.ts';
 import type { Pdu } from './step.ts';
 
+/** Where the framer puts what it received. */
+export interface PduMemory {
+  allocate(bytes: number): Buffer;
+  /** `piece`, as it was allocated, now holds `more` PDUs beside the first. */
+  retain(piece: Buffer, more: number): void;
+}
+
+const PLAIN_MEMORY: PduMemory = {
+  allocate: (bytes) => Buffer.allocUnsafe(bytes),
+  retain: () => undefined,
+};
+
 /**
  * Cuts a byte stream into PDUs. Feeding it one byte at a time or all at once gives the same PDUs.
  *
@@ -14,13 +26,15 @@ import type { Pdu } from './step.ts';
  */
 export class PduFramer {
   readonly #maxDataBytes: number;
+  readonly #memory: PduMemory;
   #header = Buffer.alloc(BHS_BYTES);
   #headerBytes = 0;
   #gathering: { readonly bytes: Buffer; filled: number } | undefined;
 
   /** @param maxDataBytes what we declare as MaxRecvDataSegmentLength */
-  constructor(maxDataBytes: number) {
+  constructor(maxDataBytes: number, memory: PduMemory = PLAIN_MEMORY) {
     this.#maxDataBytes = maxDataBytes;
+    this.#memory = memory;
   }
 
   /**
@@ -39,7 +53,7 @@ export class PduFramer {
         continue;
       }
       const whole = this.#measureWhole(chunk, at);
-      if (whole.end > at) this.#cutAll(Buffer.from(chunk.subarray(at, whole.end)), pdus);
+      if (whole.end > at) this.#cutAll(chunk.subarray(at, whole.end), pdus);
       if (whole.next === undefined || typeof whole.next === 'string') {
         if (whole.next === undefined) this.#headerBytes = chunk.copy(this.#header, 0, whole.end);
         return whole.next;
@@ -64,12 +78,16 @@ export class PduFramer {
     return { end, next: undefined };
   }
 
-  /** `owned` holds whole PDUs and nothing else. */
-  #cutAll(owned: Buffer, pdus: Pdu[]): void {
-    for (let at = 0; at < owned.length; ) {
+  /** `whole` holds whole PDUs and nothing else. */
+  #cutAll(whole: Buffer, pdus: Pdu[]): void {
+    const owned = this.#memory.allocate(whole.length);
+    whole.copy(owned);
+    let count = 0;
+    for (let at = 0; at < owned.length; count += 1) {
       pdus.push(this.#cut(owned, at));
       at += this.#measure(owned, at) as number;
     }
+    this.#memory.retain(owned, count - 1);
   }
 
   /** Takes more bytes of a PDU that began in an earlier chunk; returns how many. */
@@ -96,7 +114,7 @@ export class PduFramer {
   }
 
   #startGathering(totalBytes: number, from: Buffer, at: number): void {
-    const bytes = Buffer.allocUnsafe(totalBytes);
+    const bytes = this.#memory.allocate(totalBytes);
     this.#gathering = { bytes, filled: from.copy(bytes, 0, at) };
   }
 

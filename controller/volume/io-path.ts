@@ -245,6 +245,8 @@ export class IoPath {
   sendAgain(entry: CopyEntry, effects: VolumeEffect[]): void {
     for (const mutation of this.#mutations.values()) {
       if ((mutation.pending & entry.bit) === 0) continue;
+      // Its data may be gone: what was acknowledged is the caller's to use again.
+      assert(!mutation.isStable, 'the last copy answered all that was acknowledged');
       const isDone = mutation.seq < entry.answeredSeq;
       this.#send(isDone ? { ...mutation, operation: FLUSH } : mutation, entry.bit, effects);
     }

@@ -7,7 +7,10 @@ export type VolumeOperation =
   | {
       readonly kind: 'write';
       readonly offset: number;
-      /** Owned by the volume until the outcome; not changed meanwhile. */
+      /**
+       * Owned by the volume until the outcome is ok, and for ever after one that is not: the write
+       * may still be sent to a copy again.
+       */
       readonly data: Buffer;
       /** Answer only when the bytes are on stable storage of every in-sync copy (I8). */
       readonly fua: boolean;

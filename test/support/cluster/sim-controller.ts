@@ -73,7 +73,11 @@ export class SimController {
   /** `done` is called when the operation completes; never when this controller ends before that. */
   submit(operation: VolumeOperation, done: (outcome: VolumeOutcome) => void): RequestHandle {
     const request = {};
-    this.#requests.set(request, done);
+    this.#requests.set(request, (outcome) => {
+      // As a real controller uses this memory again: whoever still looks at it sees garbage.
+      if (outcome.ok && operation.kind === 'write') operation.data.fill(0xee);
+      done(outcome);
+    });
     this.step({ kind: 'request', request, operation, nowMs: this.#parts.scheduler.nowMs });
     return request;
   }
@@ -149,7 +153,8 @@ export class SimController {
   #send(effect: SendEffect): void {
     const { opcode, flags, seq, stableSeq, offset, length, data = NO_PAYLOAD } = effect;
     const frame: Frame = {
-      ...{ opcode, flags, status: 0, seq, stableSeq, offset, length, payload: data },
+      ...{ opcode, flags, status: 0, seq, stableSeq, offset, length },
+      payload: Buffer.from(data),
     };
     for (const [copy, link] of this.#links) {
       if ((effect.copies & (1 << copy)) === 0 || !link.isUp) continue;

@@ -7,6 +7,7 @@ const OUTCOME: ScsiOutcome = {
   ...{ status: 0, dataIn: Buffer.alloc(0), sense: undefined, transferBytes: 0 },
 };
 const DONE: ScsiPlan = { kind: 'done', outcome: OUTCOME };
+const CDB = Buffer.alloc(16);
 const OK: VolumeOutcome = { ok: true };
 const FLUSH: VolumeOperation = { kind: 'flush' };
 const readAt = (offset: number): VolumeOperation => ({ kind: 'read', offset, length: 4096 });
@@ -15,6 +16,7 @@ function make(answerAtOnce = false) {
   const submitted: { request: RequestHandle; operation: VolumeOperation }[] = [];
   const cancelled: RequestHandle[] = [];
   const done: unknown[] = [];
+  const released: Buffer[] = [];
   const runner = new TaskRunner({
     submit: (request, operation) => {
       submitted.push({ request, operation });
@@ -22,21 +24,22 @@ function make(answerAtOnce = false) {
     },
     cancel: (request) => cancelled.push(request),
     done: (task, outcome) => done.push([task, outcome]),
+    release: (cdb) => released.push(cdb),
   });
-  return { runner, submitted, cancelled, done };
+  return { runner, submitted, cancelled, done, released };
 }
 
 describe('task runner', () => {
   test('answers a plan that needs no volume at once', () => {
     const { runner, submitted, done } = make();
-    runner.run(7, DONE);
+    runner.run(7, CDB, DONE);
     expect([submitted, done]).toEqual([[], [[7, OUTCOME]]]);
   });
 
   test('hands a step all its outcomes in the order of its operations', () => {
     const { runner, submitted, done } = make();
     const next = jest.fn((_outcomes: readonly VolumeOutcome[]): ScsiPlan => DONE);
-    runner.run(1, { kind: 'volume', operations: [readAt(0), readAt(4096)], next });
+    runner.run(1, CDB, { kind: 'volume', operations: [readAt(0), readAt(4096)], next });
     expect(submitted.map(({ operation }) => operation)).toEqual([readAt(0), readAt(4096)]);
     const failed: VolumeOutcome = { ok: false, reason: 'IO_FAILED' };
     runner.completed(submitted[1]!.request, failed);
@@ -49,8 +52,8 @@ describe('task runner', () => {
   test('goes on with the next step, and keeps tasks apart', () => {
     const { runner, submitted, done } = make();
     const flush: ScsiPlan = { kind: 'volume', operations: [FLUSH], next: () => DONE };
-    runner.run(1, { kind: 'volume', operations: [readAt(0)], next: () => flush });
-    runner.run(2, flush);
+    runner.run(1, CDB, { kind: 'volume', operations: [readAt(0)], next: () => flush });
+    runner.run(2, CDB, flush);
     runner.completed(submitted[1]!.request, OK);
     runner.completed(submitted[0]!.request, OK);
     expect(done).toEqual([[2, OUTCOME]]);
@@ -61,14 +64,14 @@ describe('task runner', () => {
 
   test('takes operations that complete while the next is being submitted', () => {
     const { runner, done } = make(true);
-    runner.run(1, { kind: 'volume', operations: [readAt(0), readAt(4096)], next: () => DONE });
+    runner.run(1, CDB, { kind: 'volume', operations: [readAt(0), readAt(4096)], next: () => DONE });
     expect(done).toEqual([[1, OUTCOME]]);
   });
 
   test('cancels only what is still open of that task, and none twice over', () => {
     const { runner, submitted, cancelled } = make();
-    runner.run(1, { kind: 'volume', operations: [readAt(0), FLUSH], next: () => DONE });
-    runner.run(2, { kind: 'volume', operations: [FLUSH], next: () => DONE });
+    runner.run(1, CDB, { kind: 'volume', operations: [readAt(0), FLUSH], next: () => DONE });
+    runner.run(2, CDB, { kind: 'volume', operations: [FLUSH], next: () => DONE });
     runner.completed(submitted[0]!.request, OK);
     runner.cancel(1);
     runner.cancel(99);
@@ -78,9 +81,21 @@ describe('task runner', () => {
     expect(cancelled).toHaveLength(1);
   });
 
+  test('gives the memory of a command back when it succeeded, and never when it failed', () => {
+    const { runner, submitted, released } = make();
+    const checkCondition: ScsiPlan = { kind: 'done', outcome: { ...OUTCOME, status: 0x02 } };
+    runner.run(1, CDB, { kind: 'volume', operations: [FLUSH], next: () => checkCondition });
+    runner.completed(submitted[0]!.request, OK);
+    expect(released).toEqual([]);
+    runner.run(2, CDB, { kind: 'volume', operations: [FLUSH], next: () => DONE });
+    expect(released).toEqual([]);
+    runner.completed(submitted[1]!.request, OK);
+    expect(released).toEqual([CDB]);
+  });
+
   test('stops at an operation that completes twice', () => {
     const { runner, submitted } = make();
-    runner.run(1, { kind: 'volume', operations: [FLUSH, FLUSH], next: () => DONE });
+    runner.run(1, CDB, { kind: 'volume', operations: [FLUSH, FLUSH], next: () => DONE });
     runner.completed(submitted[0]!.request, OK);
     expect(() => runner.completed(submitted[0]!.request, OK)).toThrow('once');
   });

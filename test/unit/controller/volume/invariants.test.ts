@@ -233,14 +233,14 @@ describe('I15: a write that the last copy did but could not make durable yet', (
     r0.fsyncMs = 100;
     const older = world.write(BLOCK, true);
     const newer = world.write(BLOCK);
+    const data = Buffer.from((newer as { operation: { data: Buffer } }).operation.data);
     expect(complete(newer)).toEqual({ ok: true });
     expect(older.outcome).toBeUndefined();
     world.controller.breakLink(0);
     until(() => !isHealthy());
     expect(complete(older)).toEqual({ ok: true });
     expect(r0.durableCount).toBe(r0.changeCount);
-    const { operation } = newer as { operation: { data: Buffer } };
-    expect(complete(world.read(BLOCK))).toEqual({ ok: true, data: operation.data });
+    expect(complete(world.read(BLOCK))).toEqual({ ok: true, data });
   });
 });
 
