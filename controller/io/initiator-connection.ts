@@ -1,8 +1,10 @@
 import type { Socket } from 'node:net';
 import { receiveInPlace } from '../../replica/common/receiving-socket.ts';
-import { PduFramer, type PduMemory } from '../iscsi/framer.ts';
+import { isWholeRead } from '../iscsi/bhs.ts';
+import { PduFramer } from '../iscsi/framer.ts';
 import { MAX_RECV_DATA_SEGMENT_BYTES } from '../iscsi/limits.ts';
 import type { ConnectionId, Pdu } from '../iscsi/step.ts';
+import type { SlabPool } from './slab-pool.ts';
 
 export interface ConnectionHandlers {
   onPdus(connection: InitiatorConnection, pdus: readonly Pdu[]): void;
@@ -14,6 +16,7 @@ export interface ConnectionHandlers {
 const MAX_UNSENT_BYTES = 32 * 1024 * 1024;
 /** Answers up to this are put side by side into one buffer; longer ones go out from where they are. */
 const MAX_GATHERED_BYTES = 16 * 1024;
+const OUT_BYTES = 256 * 1024;
 
 /** One TCP connection of an initiator: bytes in to PDUs, PDUs out to bytes, once a turn. */
 export class InitiatorConnection {
@@ -22,11 +25,17 @@ export class InitiatorConnection {
   readonly #socket: Socket;
   readonly #framer: PduFramer;
   readonly #handlers: ConnectionHandlers;
+  readonly #memory: SlabPool;
   #parts: Buffer[] = [];
+  /** Data of reads among the parts, each all that was allocated for its read. */
+  #read: Buffer[] = [];
+  #out = EMPTY;
+  #outUsed = 0;
   #isPaused = false;
 
   /** @param accepted as the server took it, paused */
-  constructor(id: ConnectionId, accepted: Socket, memory: PduMemory, handlers: ConnectionHandlers) {
+  constructor(id: ConnectionId, accepted: Socket, memory: SlabPool, handlers: ConnectionHandlers) {
+    this.#memory = memory;
     this.#framer = new PduFramer(MAX_RECV_DATA_SEGMENT_BYTES, memory);
     this.id = id;
     this.peer = `${accepted.remoteAddress}:${accepted.remotePort}`;
@@ -44,6 +53,7 @@ export class InitiatorConnection {
     this.#parts.push(header);
     if (data === undefined || data.length === 0) return;
     this.#parts.push(data);
+    if (isWholeRead(header)) this.#read.push(data);
     const padding = -data.length & 3;
     if (padding > 0) this.#parts.push(PADDING.subarray(0, padding));
   }
@@ -53,8 +63,43 @@ export class InitiatorConnection {
     const parts = this.#parts;
     this.#parts = [];
     this.#socket.cork();
-    for (const buffer of gather(parts)) this.#socket.write(buffer);
+    this.#write(parts);
     this.#socket.uncork();
+    this.#afterWrite();
+  }
+
+  /** Puts runs of short parts side by side, so that a turn's answers are few buffers. */
+  #write(parts: readonly Buffer[]): void {
+    let start = this.#outUsed;
+    const endRun = (): void => {
+      if (this.#outUsed > start) this.#socket.write(this.#out.subarray(start, this.#outUsed));
+      start = this.#outUsed;
+    };
+    for (const part of parts) {
+      if (part.length > MAX_GATHERED_BYTES) {
+        endRun();
+        this.#socket.write(part);
+        continue;
+      }
+      if (this.#outUsed + part.length > this.#out.length) {
+        endRun();
+        this.#out = Buffer.allocUnsafeSlow(OUT_BYTES);
+        this.#outUsed = start = 0;
+      }
+      this.#outUsed += part.copy(this.#out, this.#outUsed);
+    }
+    endRun();
+  }
+
+  /** What has left this process wholly can be used again; what has not belongs to the socket. */
+  #afterWrite(): void {
+    const isSent = this.#socket.writableLength === 0;
+    for (const data of this.#read) {
+      if (isSent || data.length <= MAX_GATHERED_BYTES) this.#memory.giveBack(data);
+    }
+    this.#read = [];
+    if (!isSent) this.#out = EMPTY;
+    this.#outUsed = 0;
     if (this.#socket.writableLength > MAX_UNSENT_BYTES) this.#setPaused(true);
   }
 
@@ -90,24 +135,4 @@ export class InitiatorConnection {
 }
 
 const PADDING = Buffer.alloc(4);
-
-/** Joins runs of small parts, so that a turn's answers take few system calls and few iovecs. */
-function gather(parts: readonly Buffer[]): Buffer[] {
-  const gathered: Buffer[] = [];
-  let run: Buffer[] = [];
-  const endRun = (): void => {
-    if (run.length === 1) gathered.push(run[0]!);
-    else if (run.length > 1) gathered.push(Buffer.concat(run));
-    run = [];
-  };
-  for (const part of parts) {
-    if (part.length <= MAX_GATHERED_BYTES) {
-      run.push(part);
-    } else {
-      endRun();
-      gathered.push(part);
-    }
-  }
-  endRun();
-  return gathered;
-}
+const EMPTY = Buffer.alloc(0);

@@ -55,10 +55,10 @@ export async function startController(options: ControllerOptions): Promise<Runni
     portal,
     portalGroupTag: 1,
   });
-  const volume = new Volume(makeReadPayload(lz4));
+  const slabs = new SlabPool();
+  const volume = new Volume(makeReadPayload(lz4, (bytes) => slabs.allocate(bytes)));
   const { sizeBytes, id: serial } = registration.volume;
   const device = new DeviceServer({ sizeBytes, serial, revision: '0.1', targetName });
-  const slabs = new SlabPool();
   const release = (cdb: Buffer): void => slabs.giveBack(cdb);
   const controller = new Controller({ target, device, volume, release });
   const counters = makeCounters();

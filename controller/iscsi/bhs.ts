@@ -1,4 +1,4 @@
-import { IMMEDIATE, NO_TAG, OPCODE_MASK } from './constants.ts';
+import { DATA_IN_STATUS, IMMEDIATE, NO_TAG, OPCODE_MASK, RESPONSE } from './constants.ts';
 
 /**
  * The basic header segment of an iSCSI PDU (RFC 7143 section 11.2.1): 48 bytes, big-endian.
@@ -126,4 +126,13 @@ export function dataBytesOf(header: Buffer, at: number): number {
 
 export function padded(bytes: number): number {
   return (bytes + 3) & ~3;
+}
+
+/** Whether this is the one Data-In PDU of its command: with the status, from offset 0. */
+export function isWholeRead(header: Buffer): boolean {
+  return (
+    header[BHS.opcode] === RESPONSE.DATA_IN &&
+    (flagsOf(header) & DATA_IN_STATUS) !== 0 &&
+    header.readUInt32BE(BHS.bufferOffset) === 0
+  );
 }

@@ -5,11 +5,14 @@ import type { Frame } from '../../replica/protocol/frame.ts';
 import type { ReadPayload } from './io-path.ts';
 
 /** Turns the answer to a read into bytes: a hole into shared zeros, lz4 into a buffer of its own. */
-export function makeReadPayload(lz4: Pick<Lz4, 'decompress'>): ReadPayload {
+export function makeReadPayload(
+  lz4: Pick<Lz4, 'decompress'>,
+  allocate: (bytes: number) => Buffer = Buffer.allocUnsafe,
+): ReadPayload {
   return ({ flags, length, payload }: Frame) => {
     if (length > MAX_IO_BYTES) return undefined;
     if ((flags & FLAG.ZERO) !== 0) return zeros(length);
-    const data = Buffer.allocUnsafe(length);
+    const data = allocate(length);
     // The payload is a view on the receive buffer, which is used again.
     if ((flags & FLAG.LZ4) === 0) {
       return payload.length === length && payload.copy(data) === length ? data : undefined;
