@@ -25,8 +25,8 @@ const UNIT_BYTES: Readonly<Record<string, number>> = {
 /**
  * A volume size as people write it: `15`, `15Gi`, `1.5Ti`, `512M`.
  *
- * Units: bytes.
- * Errors: INVALID_ARGUMENT when it is no quantity, out of range or not whole blocks.
+ * Units: bytes, whole blocks.
+ * Errors: INVALID_ARGUMENT when it is no quantity or out of range.
  */
 export function parseSize(text: string): number {
   const match = /^(\d{1,15}(?:\.\d{1,9})?)(Ki|Mi|Gi|Ti|k|M|G|T|)$/.exec(text);
@@ -34,16 +34,13 @@ export function parseSize(text: string): number {
   if (match === null || unitBytes === undefined) {
     throw invalid(text, 'expected a number of GiB or a quantity such as 15Gi, 512Mi or 1T');
   }
-  const sizeBytes = Number(match[1]) * unitBytes;
+  // Rounded up to whole blocks: `500M` is no multiple of 4096 bytes, and nobody wants less.
+  const sizeBytes = Math.ceil((Number(match[1]) * unitBytes) / BLOCK_BYTES) * BLOCK_BYTES;
   if (sizeBytes < MIN_VOLUME_BYTES || sizeBytes > MAX_VOLUME_BYTES) {
     throw invalid(
       text,
       `expected ${formatSize(MIN_VOLUME_BYTES)} to ${formatSize(MAX_VOLUME_BYTES)}`,
     );
-  }
-  if (sizeBytes % BLOCK_BYTES !== 0) {
-    const nextMib = Math.ceil(sizeBytes / MIB);
-    throw invalid(text, `expected a whole multiple of ${BLOCK_BYTES} bytes; try ${nextMib}Mi`);
   }
   return sizeBytes;
 }

@@ -2,8 +2,11 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { openLibrary } from './ffi.ts';
 
-/** Quiet for one whole period: the burst is over. */
-const QUIET_MS = 5_000;
+/**
+ * Quiet for one whole period: the burst is over. Not sooner, since compiled code is given back too,
+ * and the next burst would begin slowly.
+ */
+const QUIET_MS = 60_000;
 
 /**
  * Gives the memory of a burst of I/O back once it is over. V8 and the C library both keep what they

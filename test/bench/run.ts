@@ -13,8 +13,8 @@ The same qemu-img bench runs on tgt and on Keelson with one and with three copie
 this machine. --count replaces every workload's number of requests, for a quick look.
 `;
 const IDLE_MS = 20_000;
-/** The memory of the load is given back meanwhile. */
-const SETTLE_MS = 20_000;
+/** The memory of the load is given back meanwhile: after one to two quiet minutes. */
+const SETTLE_MS = 130_000;
 const FILL_REQUEST_BYTES = 1024 ** 2;
 
 const { values } = parseArgs({
