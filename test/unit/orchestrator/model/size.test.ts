@@ -27,7 +27,7 @@ describe('N8 a size', () => {
     ['1GB', /expected a number of GiB/],
     ['1 Gi', /expected a number of GiB/],
     ['0', /expected 1MiB to 64TiB/],
-    ['1023Ki', /expected 1MiB to 64TiB/],
+    ['1020Ki', /expected 1MiB to 64TiB/],
     ['65Ti', /expected 1MiB to 64TiB/],
   ])('is refused with the reason, given as %j', (text, reason) => {
     expect(() => parseSize(text)).toThrow(reason);
