@@ -45,8 +45,8 @@ const TICK_MS = 1_000;
 
 /**
  * Owns the sockets and timers of a controller. Feeds what happened to the pure core and carries
- * out what it wants: everything that arrives in one pass of the event loop is stepped first, then
- * sent together, so that a batch of commands costs a handful of system calls.
+ * out what it wants: everything that one read of a socket brings is stepped first, then sent
+ * together, so that a batch of commands costs a handful of system calls.
  */
 export class ControllerDriver {
   readonly #parts: DriverParts;
@@ -154,11 +154,12 @@ export class ControllerDriver {
     this.#parts.controller.step(event, this.#effects);
     if (this.#isTurnDue) return;
     this.#isTurnDue = true;
-    // After all sockets of this pass of the event loop were read.
-    setImmediate(() => this.#endTurn());
+    // After all that one read of a socket brought. Waiting for the other sockets of this pass of
+    // the event loop would make larger batches, but costs more by its latency than they save.
+    queueMicrotask(() => this.#endTurn());
   }
 
-  /** Carries out and sends together what all events of one pass of the event loop brought. */
+  /** Carries out and sends together what all events of one turn brought. */
   #endTurn(): void {
     this.#isTurnDue = false;
     if (this.#isStopped) return;
