@@ -1,5 +1,6 @@
 import { KeelsonError } from '../../replica/common/errors.ts';
 import { MAX_COPIES } from '../../replica/common/limits.ts';
+import { MAX_GENERATION } from '../../replica/protocol/stamps.ts';
 import {
   type Fields,
   readInteger,
@@ -39,8 +40,13 @@ export interface Copy {
   /** null until the replica's directory was first formatted and seen by a controller. */
   readonly dataId: string | null;
   readonly state: CopyState;
-  /** The generation at which it left the in-sync set; while in-sync, the one it joined at. */
+  /**
+   * While in-sync, the generation it joined at. After it left: it has everything that was written
+   * in this generation and before. 0: nothing is known of what it has.
+   */
   readonly generation: number;
+  /** Highest session (hello.ts) a controller has seen; a lower one later means a rolled-back disk (I5). */
+  readonly session: number;
 }
 
 /** The record of a volume that no controller has started yet: all copies are equally empty. */
@@ -55,7 +61,7 @@ export function makeInitialMembership(
     copies: Object.fromEntries(
       copies.map(({ replicaId, node }) => [
         replicaId,
-        { node, dataId: null, state: 'in-sync', generation: 0 } satisfies Copy,
+        { node, dataId: null, state: 'in-sync', generation: 0, session: 0 } satisfies Copy,
       ]),
     ),
   };
@@ -99,7 +105,7 @@ export function decodeMembership(value: unknown): Membership {
     version: readInteger(fields, 'version', { min: 1, max: Number.MAX_SAFE_INTEGER }),
     epoch: readInteger(fields, 'epoch', counter),
     controller: fields.controller === null ? null : decodeController(fields.controller),
-    generation: readInteger(fields, 'generation', counter),
+    generation: readInteger(fields, 'generation', { min: 0, max: MAX_GENERATION }),
     copies: Object.fromEntries(
       copies.map(([replicaId, copy]) => [replicaId, decodeCopy(readObject(copy, replicaId))]),
     ),
@@ -116,7 +122,8 @@ function decodeCopy(fields: Fields): Copy {
     node: readString(fields, 'node'),
     dataId: readStringOrNull(fields, 'dataId'),
     state: readOneOf(fields, 'state', COPY_STATES),
-    generation: readInteger(fields, 'generation', { min: 0, max: Number.MAX_SAFE_INTEGER }),
+    generation: readInteger(fields, 'generation', { min: 0, max: MAX_GENERATION }),
+    session: readInteger(fields, 'session', { min: 0, max: Number.MAX_SAFE_INTEGER }),
   };
 }
 

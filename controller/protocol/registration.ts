@@ -1,11 +1,24 @@
-import { BLOCK_BYTES, MAX_REPLICAS, MAX_VOLUME_BYTES } from '../../replica/common/limits.ts';
-import { readInteger, readObject, readOneOf, readString } from '../../replica/common/validate.ts';
+import {
+  BLOCK_BYTES,
+  MAX_COPIES,
+  MAX_REPLICAS,
+  MAX_VOLUME_BYTES,
+} from '../../replica/common/limits.ts';
+import {
+  readInteger,
+  readObject,
+  readOneOf,
+  readString,
+  readStrings,
+} from '../../replica/common/validate.ts';
 import { decodeMembership, type Membership } from './membership.ts';
 
 /**
  * What the orchestrator tells a controller of its volume.
  *
  *   GET /v1/registry/NAMESPACE/NAME             → 200 Registration
+ *   GET /v1/registry/NAMESPACE/NAME?after=N     → 200 Registration, as soon as its revision is not N,
+ *                                                 or as it is after REGISTRATION_POLL_MS
  *   PUT /v1/registry/NAMESPACE/NAME/membership  Membership, whose `version` is the current one + 1
  *                                               → 200 Membership as stored
  *                                               → 409 { error: { code, message }, membership: current }
@@ -14,11 +27,26 @@ import { decodeMembership, type Membership } from './membership.ts';
  * answer is resolved by reading, never by guessing (I1).
  */
 export interface Registration {
+  /** Rises with every change of what is below, also over restarts of the orchestrator. */
+  readonly revision: number;
   readonly volume: VolumeSpec;
   readonly membership: Membership;
   /** Where each replica serves the replication protocol, by replica id. */
   readonly addresses: Readonly<Record<string, ReplicaAddress>>;
+  /**
+   * Copies that shall go: the controller strikes them off (never the last in-sync one) and leaves
+   * them alone; then the orchestrator takes them out of the record.
+   */
+  readonly leaving: readonly string[];
+  /** Controller instances whose process is known to have ended: nobody waits for their leases (I7). */
+  readonly goneInstances: readonly string[];
 }
+
+/** How long a GET with `after` is held open at most. */
+export const REGISTRATION_POLL_MS = 55_000;
+
+const MAX_GONE_INSTANCES = 64;
+
 
 export interface VolumeSpec {
   /** Random, made when the volume was created: a new volume of the same name is another volume. */
@@ -48,6 +76,7 @@ export function registrationPath(namespace: string, name: string): string {
 export function decodeRegistration(value: unknown): Registration {
   const fields = readObject(value, 'registration');
   return {
+    revision: readInteger(fields, 'revision', { min: 0, max: Number.MAX_SAFE_INTEGER }),
     volume: decodeVolumeSpec(fields.volume),
     membership: decodeMembership(fields.membership),
     addresses: Object.fromEntries(
@@ -56,6 +85,8 @@ export function decodeRegistration(value: unknown): Registration {
         decodeAddress(address),
       ]),
     ),
+    leaving: readStrings(fields, 'leaving', MAX_COPIES * 2),
+    goneInstances: readStrings(fields, 'goneInstances', MAX_GONE_INSTANCES),
   };
 }
 

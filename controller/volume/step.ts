@@ -3,7 +3,7 @@ import type { Opcode } from '../../replica/protocol/constants.ts';
 import type { Frame } from '../../replica/protocol/frame.ts';
 import type { Hello, Welcome } from '../../replica/protocol/hello.ts';
 import type { ControllerIdentity, Membership } from '../protocol/membership.ts';
-import type { Registration } from '../protocol/registration.ts';
+import type { Registration, ReplicaAddress } from '../protocol/registration.ts';
 import type { VolumeOperation, VolumeOutcome } from './operation.ts';
 
 /** Position of a copy in this controller's table; its bit in every `CopyMask` is `1 << index`. */
@@ -24,6 +24,8 @@ export type VolumeEvent =
     }
   /** The membership record as the registry has it: the answer to a change, stored or refused. */
   | { readonly kind: 'record'; readonly membership: Membership; readonly nowMs: number }
+  /** The volume's policy, its copies or what is known of other controllers changed. */
+  | { readonly kind: 'registration'; readonly registration: Registration; readonly nowMs: number }
   /** The registry did not answer: whether a change happened is not known. */
   | { readonly kind: 'record-unknown'; readonly nowMs: number }
   | {
@@ -66,6 +68,7 @@ export interface SendEffect {
   readonly stableSeq: number;
   readonly offset: number;
   readonly length: number;
+  readonly generation: number;
   /** Uncompressed bytes to compress, or with `isEncoded` a payload to pass on as `flags` describes it. */
   readonly data: Buffer | undefined;
   readonly isEncoded: boolean;
@@ -75,9 +78,20 @@ export type VolumeEffect =
   | SendEffect
   | { readonly kind: 'complete'; readonly request: RequestHandle; readonly outcome: VolumeOutcome }
   /** Connect to this copy and keep trying; `hello` lacks only the driver's nonce. */
-  | { readonly kind: 'connect'; readonly copy: CopyIndex; readonly hello: Omit<Hello, 'nonce'> }
+  | {
+      readonly kind: 'connect';
+      readonly copy: CopyIndex;
+      readonly address: ReplicaAddress;
+      readonly hello: Omit<Hello, 'nonce'>;
+    }
   /** Close the connection to this copy at once and connect anew later, with the last hello. */
   | { readonly kind: 'disconnect'; readonly copy: CopyIndex; readonly reason: string }
+  /** Close the connection to this copy for good: it is no copy of this volume any more. */
+  | { readonly kind: 'drop'; readonly copy: CopyIndex }
+  /** A tick is wanted after this time, sooner than the next one. */
+  | { readonly kind: 'wake'; readonly afterMs: number }
+  /** Acknowledged writes that were never flushed may be gone, as with a disk that lost power (I13). */
+  | { readonly kind: 'power-lost' }
   /** Compare-and-swap, after a pause; the answer, whatever it is, comes back as `record`. */
   | { readonly kind: 'change-record'; readonly membership: Membership; readonly afterMs: number }
   /** A state transition worth one line in the log. */

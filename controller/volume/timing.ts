@@ -12,6 +12,11 @@ export interface Timing {
   readonly operationMs: number;
   /** How long a start waits for in-sync copies when it could go on without them. */
   readonly gatherMs: number;
+  /**
+   * How long a copy's lease on reads lasts by the copy's clock (I7). Longer than it takes to strike
+   * off a silent copy, so that reads go on meanwhile.
+   */
+  readonly leaseMs: number;
   /** Pause before the registry is asked again after it did not answer. */
   readonly registryRetryMs: number;
 }
@@ -22,6 +27,7 @@ export const DEFAULT_TIMING: Timing = {
   silenceMs: 3_000,
   operationMs: 15_000,
   gatherMs: 3_000,
+  leaseMs: 5_000,
   registryRetryMs: 250,
 };
 

@@ -6,6 +6,18 @@ const MIB = 1024 * KIB;
 /** Unit of volume sizes and of provisioning (holes). */
 export const BLOCK_BYTES = 4 * KIB;
 
+/** Unit of the region map: the generation that last wrote it is remembered for each. */
+export const REGION_BYTES = 64 * KIB;
+
+/** Unit of the hot extents: those that were written to since the last checkpoint. */
+export const EXTENT_BYTES = 4 * MIB;
+
+/** Largest range that is asked for its stamps at once: 64 KiB of reply. */
+export const MAX_STAMPS_BYTES = 1024 * MIB;
+
+/** No controller may be granted a longer lease than this. */
+export const MAX_LEASE_MS = 60_000;
+
 /** Largest number of bytes one read, write or resync step moves between controller and replica. */
 export const MAX_IO_BYTES = 4 * MIB;
 
@@ -26,4 +38,5 @@ export const ORCHESTRATOR_PORT = 5705;
 
 assert(MAX_IO_BYTES % BLOCK_BYTES === 0, 'an I/O limit is whole blocks');
 assert(MAX_TRIM_BYTES % BLOCK_BYTES === 0, 'a trim limit is whole blocks');
+assert(EXTENT_BYTES % REGION_BYTES === 0, 'an extent is whole regions');
 assert(Number.isSafeInteger(MAX_VOLUME_BYTES), 'offsets must be safe integers');

@@ -67,6 +67,11 @@ export function readArray(fields: Fields, name: string, limit: number): readonly
   return value;
 }
 
+export function readStrings(fields: Fields, name: string, limit: number): readonly string[] {
+  const values = readArray(fields, name, limit);
+  return values.map((_, index) => readString({ [name]: values[index] }, name));
+}
+
 /** Parses JSON text, with INVALID_ARGUMENT instead of a SyntaxError. */
 export function parseJson(text: string, what: string): unknown {
   try {

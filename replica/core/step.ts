@@ -1,6 +1,6 @@
 import type { Opcode, Status } from '../protocol/constants.ts';
 import type { Frame } from '../protocol/frame.ts';
-import type { Hello, Refusal, Welcome } from '../protocol/hello.ts';
+import type { Hello, Refusal, Restart, Welcome } from '../protocol/hello.ts';
 import type { Metadata } from '../store/metadata-record.ts';
 
 /** Names one connection for the time it exists; given out by the driver, never used again. */
@@ -9,8 +9,18 @@ export type ConnectionId = number;
 /** What happens to a replica. The driver feeds these in the order in which they happened. */
 export type ReplicaEvent =
   /** Its proof was checked by the driver. */
-  | { readonly kind: 'hello'; readonly connection: ConnectionId; readonly hello: Hello }
-  | { readonly kind: 'frame'; readonly connection: ConnectionId; readonly frame: Frame }
+  | {
+      readonly kind: 'hello';
+      readonly connection: ConnectionId;
+      readonly hello: Hello;
+      readonly nowMs: number;
+    }
+  | {
+      readonly kind: 'frame';
+      readonly connection: ConnectionId;
+      readonly frame: Frame;
+      readonly nowMs: number;
+    }
   | { readonly kind: 'closed'; readonly connection: ConnectionId }
   /** Outcome of a `write` or `trim`, or of a `read` that failed. */
   | {
@@ -25,12 +35,24 @@ export type ReplicaEvent =
   | { readonly kind: 'turn-ended' }
   /** Outcome of `fdatasync`; `failure` is undefined when the data is on stable storage. */
   | { readonly kind: 'synced'; readonly failure: string | undefined }
+  /** Outcome of the oldest `save` that is not answered; `failure` undefined: it is durable. */
+  | { readonly kind: 'saved'; readonly failure: string | undefined }
   | { readonly kind: 'shutdown' };
 
 /**
  * What a replica wants done. The driver carries effects out in order, each before the next; only
- * `fdatasync` merely starts. Effects of a connection that is closed meanwhile are dropped.
+ * `fdatasync` and `save` merely start. Effects of a connection that is closed meanwhile are dropped.
  */
+/** The files beside the data whose durable state decides what a sync must look at. */
+export type StoreFile = 'regions' | 'hot';
+
+export interface Page {
+  /** Where in the file. */
+  readonly offset: number;
+  /** Not changed after the effect. */
+  readonly bytes: Buffer;
+}
+
 export type ReplicaEffect =
   /** Durable before the next effect; if that fails, the replica stops. */
   | { readonly kind: 'persist'; readonly metadata: Metadata }
@@ -38,7 +60,20 @@ export type ReplicaEffect =
   /** Say why, then close. */
   | { readonly kind: 'refuse'; readonly connection: ConnectionId; readonly refusal: Refusal }
   /** Answered by the driver with the data; only a failure comes back as `executed`. */
-  | { readonly kind: 'read'; readonly connection: ConnectionId; readonly frame: Frame }
+  | {
+      readonly kind: 'read';
+      readonly connection: ConnectionId;
+      readonly frame: Frame;
+      /** Newest stamp in the range, for the reply. */
+      readonly generation: number;
+    }
+  /** Answered by the driver with 4 + 32 bytes per region: stamp (u32 LE) and SHA-256. */
+  | {
+      readonly kind: 'hash';
+      readonly connection: ConnectionId;
+      readonly frame: Frame;
+      readonly stamps: readonly number[];
+    }
   | { readonly kind: 'write'; readonly connection: ConnectionId; readonly frame: Frame }
   | { readonly kind: 'trim'; readonly connection: ConnectionId; readonly frame: Frame }
   | {
@@ -51,6 +86,8 @@ export type ReplicaEffect =
     }
   /** Start one; `synced` is owed for it. Never asked for while another is under way. */
   | { readonly kind: 'fdatasync' }
+  /** Write these pages to the file and make them durable; `saved` is owed. One at a time. */
+  | { readonly kind: 'save'; readonly file: StoreFile; readonly pages: readonly Page[] }
   /** Drop the connection at once. `reason` is for the log. */
   | { readonly kind: 'close'; readonly connection: ConnectionId; readonly reason: string }
   /** Send what is to be sent, then end the process. */
@@ -69,4 +106,7 @@ export interface ReplicaStatus {
   readonly controller: string | null;
   /** Writes that other copies may lack. */
   readonly tailLength: number;
+  readonly restart: Restart;
+  /** Extents of 4 MiB written to since their last checkpoint. */
+  readonly hotExtents: number;
 }

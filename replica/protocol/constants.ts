@@ -2,7 +2,7 @@ import { MAX_IO_BYTES } from '../common/limits.ts';
 
 /** "KEEL" in ASCII, first in every frame. */
 export const FRAME_MAGIC = 0x4b45454c;
-export const PROTOCOL_VERSION = 1;
+export const PROTOCOL_VERSION = 2;
 export const HEADER_BYTES = 48;
 
 /** A payload is never longer than one I/O: lz4 output that is not smaller is not sent. */
@@ -24,6 +24,14 @@ export const OPCODE = {
   STATUS: 20,
   HEARTBEAT: 21,
   GOODBYE: 22,
+  /** Asks for the stamp of every region in a range; the reply's payload is one u32 LE for each. */
+  STAMPS: 23,
+  /** Asks for stamp and SHA-256 of every region in a range; 4 + 32 bytes for each. */
+  HASHES: 24,
+  /** Stamps regions without changing their bytes. */
+  MARK: 25,
+  /** A flush that makes the region map durable too: the copy has all that it was sent (I14, I13). */
+  CHECKPOINT: 26,
   READ_REPLY: 48,
   WRITE_REPLY: 49,
   FLUSH_REPLY: 50,
@@ -31,6 +39,10 @@ export const OPCODE = {
   STATUS_REPLY: 52,
   HEARTBEAT_REPLY: 53,
   GOODBYE_REPLY: 54,
+  STAMPS_REPLY: 55,
+  HASHES_REPLY: 56,
+  MARK_REPLY: 57,
+  CHECKPOINT_REPLY: 58,
 } as const;
 export type Opcode = (typeof OPCODE)[keyof typeof OPCODE];
 
@@ -42,6 +54,11 @@ export const FLAG = {
   FUA: 2,
   /** READ_REPLY without payload: `length` bytes, all zero. */
   ZERO: 4,
+  /**
+   * WRITE, TRIM, MARK of whole regions as another copy has them: each stamp becomes `generation`,
+   * whatever it was. Without it a stamp only ever rises.
+   */
+  ASSIGN: 8,
 } as const;
 
 /** Outcome of a request. Numbers are on the wire. */

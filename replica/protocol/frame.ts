@@ -23,7 +23,7 @@ import {
  *       24     8  stableSeq    every write up to here was answered by all in-sync copies
  *       32     8  offset       bytes from the start of the volume
  *       40     4  payloadBytes bytes that follow on the wire
- *       44     4  zero         reserved
+ *       44     4  generation   the record's generation, or what stamps the regions (region-map.ts)
  *
  * One frame for all copies: a write is encoded once and the same bytes go to each of them. The
  * checksum stands in front so that what it covers is one run of bytes.
@@ -36,6 +36,7 @@ export interface Frame {
   readonly stableSeq: number;
   readonly offset: number;
   readonly length: number;
+  readonly generation: number;
   /** As sent. After decoding a view on the receive buffer: copy it to keep it past the turn. */
   readonly payload: Buffer;
 }
@@ -53,7 +54,7 @@ const OFFSET = {
   stableSeq: 24,
   offset: 32,
   payloadBytes: 40,
-  reserved: 44,
+  generation: 44,
 } as const;
 
 const CRC_START = OFFSET.opcode;
@@ -69,6 +70,7 @@ export interface FrameFields {
   readonly stableSeq?: number;
   readonly offset?: number;
   readonly length?: number;
+  readonly generation?: number;
 }
 
 /**
@@ -92,7 +94,7 @@ export function encodeFrameInPlace(
   writeUInt64(target, at + OFFSET.offset, fields.offset ?? 0);
   target.writeUInt32LE(fields.length ?? 0, at + OFFSET.length);
   target.writeUInt32LE(payloadBytes, at + OFFSET.payloadBytes);
-  target.writeUInt32LE(0, at + OFFSET.reserved);
+  target.writeUInt32LE(fields.generation ?? 0, at + OFFSET.generation);
   target.writeUInt32LE(checksum(target, at, payloadBytes), at + OFFSET.crc);
 }
 
@@ -141,6 +143,7 @@ export function decodeFrame(bytes: Buffer, at: number, payloadBytes: number): Fr
     stableSeq: readUInt64(bytes, at + OFFSET.stableSeq),
     offset: readUInt64(bytes, at + OFFSET.offset),
     length: bytes.readUInt32LE(at + OFFSET.length),
+    generation: bytes.readUInt32LE(at + OFFSET.generation),
     payload:
       payloadBytes === 0 ? NO_PAYLOAD : bytes.subarray(payloadStart, payloadStart + payloadBytes),
   };

@@ -1,11 +1,13 @@
-import { BLOCK_BYTES, MAX_VOLUME_BYTES } from '../common/limits.ts';
+import { BLOCK_BYTES, MAX_LEASE_MS, MAX_VOLUME_BYTES } from '../common/limits.ts';
 import type { ByteRange } from '../common/ranges.ts';
 import {
+  type Fields,
   parseJson,
   readArray,
   readBoolean,
   readInteger,
   readObject,
+  readOneOf,
   readString,
   readStringOrNull,
 } from '../common/validate.ts';
@@ -45,16 +47,30 @@ export interface Welcome {
   readonly session: number;
   /** Highest seq this copy has executed; the next controller numbers on from the highest of all. */
   readonly lastSeq: number;
-  /** The kernel's boot id: tells a killed process from a machine that lost power (I13). */
-  readonly bootId: string;
-  /** What an earlier controller may have left half done on this copy (I6). */
-  readonly tail: Tail;
+  readonly restart: Restart;
+  /**
+   * Where some other copy may differ from this one (I6): what it wrote above the last stableSeq,
+   * or, after a restart, its hot extents. Merged, sorted, at most MAX_TAIL_RANGES.
+   */
+  readonly tail: readonly ByteRange[];
+  /** Leases on reads that other controllers may still hold from this copy (I7). */
+  readonly leases: readonly Lease[];
 }
 
-/** Ranges written above the last stableSeq. `known: false` after a restart that was not clean. */
-export type Tail =
-  | { readonly known: false }
-  | { readonly known: true; readonly ranges: readonly ByteRange[] };
+/**
+ * What this copy may have forgotten.
+ * 'none': nothing, it never died with a hot extent. 'killed': which writes were in flight, but it
+ * has all that it answered. 'may-lack-writes': it lost power, or a flush failed, so writes that it
+ * answered and that were not flushed may be gone from its hot extents (I13).
+ */
+export type Restart = (typeof RESTARTS)[number];
+export const RESTARTS = ['none', 'killed', 'may-lack-writes'] as const;
+
+export interface Lease {
+  readonly instanceId: string;
+  /** By this copy's clock, from the moment of the welcome. */
+  readonly remainingMs: number;
+}
 
 /** Why a replica turned a controller away; `code` is one of `ERROR_CODES`. */
 export interface Refusal {
@@ -65,8 +81,10 @@ export interface Refusal {
 export const NONCE_BYTES = 32;
 export const PROOF_BYTES = 32;
 
-/** A session longer than this many unconfirmed ranges reports an unknown tail instead. */
+/** With more ranges than this, those that lie closest together are reported as one. */
 export const MAX_TAIL_RANGES = 1024;
+/** Instances that may hold a lease at once: each needs a hello with a newer epoch. */
+export const MAX_LEASES = 64;
 
 export function decodeChallenge(json: Buffer): { nonce: string } {
   const fields = readObject(parseJson(json.toString('utf8'), 'challenge'), 'challenge');
@@ -97,8 +115,9 @@ export function decodeWelcome(json: Buffer): Welcome {
     isPristine: readBoolean(fields, 'isPristine'),
     session: readInteger(fields, 'session', { min: 1, max: Number.MAX_SAFE_INTEGER }),
     lastSeq: readInteger(fields, 'lastSeq', { min: 0, max: Number.MAX_SAFE_INTEGER }),
-    bootId: readString(fields, 'bootId'),
-    tail: decodeTail(fields.tail),
+    restart: readOneOf(fields, 'restart', RESTARTS),
+    tail: decodeTail(fields),
+    leases: readArray(fields, 'leases', MAX_LEASES).map(decodeLease),
   };
 }
 
@@ -111,13 +130,18 @@ export function encodeJson(value: Hello | Welcome | Refusal | { nonce: string })
   return Buffer.from(JSON.stringify(value), 'utf8');
 }
 
-function decodeTail(value: unknown): Tail {
-  const fields = readObject(value, 'tail');
-  if (!readBoolean(fields, 'known')) return { known: false };
-  const ranges = readArray(fields, 'ranges', MAX_TAIL_RANGES).map((entry) => {
+function decodeTail(fields: Fields): ByteRange[] {
+  return readArray(fields, 'tail', MAX_TAIL_RANGES).map((entry) => {
     const range = readObject(entry, 'tail range');
     const start = readInteger(range, 'start', { min: 0, max: MAX_VOLUME_BYTES });
     return { start, end: readInteger(range, 'end', { min: start + 1, max: MAX_VOLUME_BYTES }) };
   });
-  return { known: true, ranges };
+}
+
+function decodeLease(value: unknown): Lease {
+  const fields = readObject(value, 'lease');
+  return {
+    instanceId: readString(fields, 'instanceId'),
+    remainingMs: readInteger(fields, 'remainingMs', { min: 0, max: MAX_LEASE_MS }),
+  };
 }

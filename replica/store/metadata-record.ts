@@ -9,7 +9,9 @@ import {
   readObject,
   readString,
   readStringOrNull,
+  readStrings,
 } from '../common/validate.ts';
+import { MAX_LEASES } from '../protocol/hello.ts';
 
 /**
  * What a replica knows of itself, in the file `metadata`: two slots of 4096 bytes, written in turn,
@@ -35,15 +37,22 @@ export interface Metadata {
   readonly instanceId: string | null;
   /** Counts hellos (I5). */
   readonly session: number;
-  /** No controller was here since the last one left nothing half done. */
-  readonly isClean: boolean;
+  /**
+   * The kernel's boot id at the last hello: when it is another one now and there are hot extents,
+   * the machine lost power with writes in its page cache (I13).
+   */
+  readonly bootId: string | null;
+  /** Writes that were answered may be gone from the hot extents, until a CHECKPOINT says otherwise. */
+  readonly mayLackWrites: boolean;
+  /** Controllers that may hold a lease on reads (I7): a restarted process grants no less than before. */
+  readonly leaseHolders: readonly string[];
   /** Nothing was ever written. */
   readonly isPristine: boolean;
 }
 
 export const SLOT_BYTES = 4096;
 export const METADATA_FILE_BYTES = 2 * SLOT_BYTES;
-export const FORMAT_VERSION = 1;
+export const FORMAT_VERSION = 2;
 
 const MAGIC = Buffer.from('KEELMETA', 'latin1');
 const OFFSET = { magic: 0, version: 8, jsonBytes: 12, sequence: 16, crc: 28, json: 32 } as const;
@@ -143,7 +152,9 @@ function decodeMetadata(json: string): Metadata {
     epoch: readInteger(fields, 'epoch', counter),
     instanceId: readStringOrNull(fields, 'instanceId'),
     session: readInteger(fields, 'session', counter),
-    isClean: readBoolean(fields, 'isClean'),
+    bootId: readStringOrNull(fields, 'bootId'),
+    mayLackWrites: readBoolean(fields, 'mayLackWrites'),
+    leaseHolders: readStrings(fields, 'leaseHolders', MAX_LEASES),
     isPristine: readBoolean(fields, 'isPristine'),
   };
 }
