@@ -16,7 +16,7 @@ export type ControllerEvent =
 /** What the driver does for the portal. */
 export type PortalEffect = Extract<TargetEffect, { kind: 'send' | 'close' }>;
 /** What the driver does for the volume. */
-export type CopyEffect = Exclude<VolumeEffect, { kind: 'complete' }>;
+export type CopyEffect = Exclude<VolumeEffect, { kind: 'complete' | 'power-lost' }>;
 
 export interface ControllerEffects {
   readonly portal: PortalEffect[];
@@ -89,6 +89,7 @@ export class Controller {
       while (this.#volumeDone < volumeEffects.length) {
         const effect = volumeEffects[this.#volumeDone++]!;
         if (effect.kind === 'complete') this.#runner.completed(effect.request, effect.outcome);
+        else if (effect.kind === 'power-lost') this.#device.powerLost();
         else effects.volume.push(effect);
       }
     }

@@ -54,16 +54,16 @@ export class ControllerDriver {
   readonly #connections = new Map<ConnectionId, InitiatorConnection>();
   #effects: ControllerEffects = { portal: [], volume: [] };
   readonly #ending = new Set<InitiatorConnection>();
-  readonly #replicaIds: readonly string[];
   #lastConnection = 0;
   #isTurnDue = false;
   #isHeld = false;
   #isStopped = false;
   #ticker: NodeJS.Timeout | undefined;
+  #alarm: NodeJS.Timeout | undefined;
+  #alarmMs = Number.POSITIVE_INFINITY;
 
   constructor(parts: DriverParts) {
     this.#parts = parts;
-    this.#replicaIds = Object.keys(parts.registration.membership.copies);
     const { secret, log, lz4, counters } = parts;
     this.#links = new ReplicaLinks({
       ...{ secret, log, lz4 },
@@ -90,6 +90,11 @@ export class ControllerDriver {
       this.#portal(tick);
       this.#volume(tick);
     }, TICK_MS);
+  }
+
+  /** The volume's policy or its copies changed while it is in use. */
+  update(registration: Registration): void {
+    this.#volume({ kind: 'registration', registration, nowMs: this.#nowMs() });
   }
 
   /** Asks every initiator to log out (RFC 7143 section 11.9). */
@@ -127,6 +132,7 @@ export class ControllerDriver {
   close(): void {
     this.#isStopped = true;
     clearInterval(this.#ticker);
+    clearTimeout(this.#alarm);
     for (const connection of this.#connections.values()) connection.destroy();
     this.#links.close();
   }
@@ -195,10 +201,16 @@ export class ControllerDriver {
           this.#links.append(effect);
           break;
         case 'connect':
-          this.#connect(effect);
+          this.#links.connect(effect.copy, effect.address, effect.hello);
           break;
         case 'disconnect':
           this.#links.disconnect(effect.copy, effect.reason);
+          break;
+        case 'drop':
+          this.#links.drop(effect.copy);
+          break;
+        case 'wake':
+          this.#wake(effect.afterMs);
           break;
         case 'change-record':
           this.#changeRecord(effect);
@@ -216,14 +228,16 @@ export class ControllerDriver {
     }
   }
 
-  #connect(effect: Extract<CopyEffect, { kind: 'connect' }>): void {
-    const replicaId = this.#replicaIds[effect.copy] ?? '';
-    const address = this.#parts.registration.addresses[replicaId];
-    if (address === undefined) {
-      this.#parts.log.error('no address for a copy', { replica: replicaId });
-      return;
-    }
-    this.#links.connect(effect.copy, address, effect.hello);
+  /** One timer for whoever wants to be woken first. */
+  #wake(afterMs: number): void {
+    const dueMs = this.#nowMs() + afterMs;
+    if (dueMs >= this.#alarmMs) return;
+    clearTimeout(this.#alarm);
+    this.#alarmMs = dueMs;
+    this.#alarm = setTimeout(() => {
+      this.#alarmMs = Number.POSITIVE_INFINITY;
+      this.#volume({ kind: 'tick', nowMs: this.#nowMs() });
+    }, afterMs);
   }
 
   #changeRecord(effect: Extract<CopyEffect, { kind: 'change-record' }>): void {

@@ -18,7 +18,7 @@ export interface LinksHandlers {
 }
 
 interface Peer {
-  readonly address: ReplicaAddress;
+  address: ReplicaAddress;
   hello: Omit<Hello, 'nonce'>;
   link: ReplicaLink | undefined;
   retry: NodeJS.Timeout | undefined;
@@ -45,11 +45,12 @@ export class ReplicaLinks {
     this.#batch = new FrameBatch(options.lz4);
   }
 
-  /** Connects, or has an existing peer say this hello the next time. */
+  /** Connects, or has an existing peer say this hello, there, the next time. */
   connect(copy: CopyIndex, address: ReplicaAddress, hello: Omit<Hello, 'nonce'>): void {
     const peer = this.#peers.get(copy);
     if (peer !== undefined) {
       peer.hello = hello;
+      peer.address = address;
       return;
     }
     const added: Peer = {
@@ -71,13 +72,23 @@ export class ReplicaLinks {
     this.#retryLater(copy, peer, reason);
   }
 
+  /** Closes the connection of this copy and forgets it. */
+  drop(copy: CopyIndex): void {
+    const peer = this.#peers.get(copy);
+    if (peer === undefined) return;
+    clearTimeout(peer.retry);
+    peer.link?.close();
+    this.#peers.delete(copy);
+  }
+
   append(effect: SendEffect): void {
     this.#batch.append(effect);
   }
 
   /** Sends what was appended since the last call. */
   flush(): void {
-    this.#batch.take((copy, buffers) => this.#peer(copy).link?.send(buffers));
+    // A copy may have been dropped in the same turn.
+    this.#batch.take((copy, buffers) => this.#peers.get(copy)?.link?.send(buffers));
     for (const { link } of this.#peers.values()) {
       if (link !== undefined && link.unsentBytes > 0) return;
     }

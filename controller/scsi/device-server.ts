@@ -51,6 +51,11 @@ export class DeviceServer {
     this.#attentions.raiseOnAll(SENSE.BUS_DEVICE_RESET);
   }
 
+  /** Data may be gone as from a disk that lost power: every nexus is told (design section 4, I13). */
+  powerLost(): void {
+    this.#attentions.raiseOnAll(SENSE.POWER_ON);
+  }
+
   /** What it takes to carry out `command`. Never throws, whatever the CDB. */
   execute(command: ScsiCommand): ScsiPlan {
     const { cdb, lun, nexus } = command;

@@ -1,6 +1,7 @@
 import { assert } from '../../replica/common/assert.ts';
 import type { Welcome } from '../../replica/protocol/hello.ts';
 import type { Copy, Membership } from '../protocol/membership.ts';
+import type { Registration, ReplicaAddress } from '../protocol/registration.ts';
 import type { CopyStatus, SyncProgress } from '../protocol/status.ts';
 import type { CopyIndex, CopyMask } from './step.ts';
 
@@ -11,14 +12,18 @@ export interface CopyEntry {
   readonly replicaId: string;
   /** As the membership record has it. */
   record: Copy;
+  /** Where it serves; undefined until the registration says so. */
+  address: ReplicaAddress | undefined;
   /** Set while the connection is up and its handshake done. */
   welcome: Welcome | undefined;
   /** In-sync in the record, but it missed something or may have: it must be struck off (I2). */
   mustLeave: boolean;
-  /** Its directory is not the one of the record: a new identity, once struck off (N11). */
+  /** Its bytes are not those that the record speaks of: nothing is known of what it has (N11, I5). */
   isForeign: boolean;
+  /** The orchestrator wants it gone (registration.leaving): it is not synced any more. */
+  isUnwanted: boolean;
   /**
-   * A syncing copy on its way in: 'flushing' from the moment its last flush is sent, 'durable' once
+   * A syncing copy on its way in: 'flushing' from the moment its CHECKPOINT is sent, 'durable' once
    * that is answered (I14). Either way every acknowledgement waits for it (I1).
    */
   joining: 'no' | 'flushing' | 'durable';
@@ -28,14 +33,18 @@ export interface CopyEntry {
   isReceiving: boolean;
   /** Newest mutation it has answered: it has done all that was sent to it before that one. */
   answeredSeq: number;
+  /** Until when reads may trust that no other controller serves without this copy (I7). */
+  leaseUntilMs: number;
   lastHeardMs: number;
   /** After a failed sync, when to try again. */
   syncNotBeforeMs: number;
 }
 
+/** More at once than a record may list; positions are used again, so masks stay small integers. */
+const MAX_ENTRIES = 30;
+
 /** The copies of one volume, with the sets that the write path needs as bit masks. */
 export class Copies {
-  readonly entries: readonly CopyEntry[];
   /** In-sync in the record or on its way in: every acknowledgement waits for these (I1). */
   required: CopyMask = 0;
   /** Up and to be sent every new write. */
@@ -43,52 +52,59 @@ export class Copies {
   /** In-sync, up and complete: may be read from. */
   usable: CopyMask = 0;
   usableCount = 0;
+  /** A read that is answered before this moment shows the newest acknowledged bytes (I7). */
+  leaseUntilMs = 0;
+  #entries: CopyEntry[];
 
   constructor(membership: Membership) {
-    this.entries = Object.entries(membership.copies).map(([replicaId, record], index) => ({
-      index,
-      bit: 1 << index,
-      replicaId,
-      record,
-      welcome: undefined,
-      mustLeave: false,
-      isForeign: false,
-      joining: 'no',
-      hasFailed: false,
-      isReceiving: false,
-      answeredSeq: 0,
-      lastHeardMs: 0,
-      syncNotBeforeMs: 0,
-    }));
+    this.#entries = Object.entries(membership.copies).map(([replicaId, record], index) =>
+      makeEntry(index, replicaId, record),
+    );
     this.recount();
   }
 
-  at(index: CopyIndex): CopyEntry {
-    const entry = this.entries[index];
-    assert(entry !== undefined, 'a copy of this volume', { index });
-    return entry;
+  get entries(): readonly CopyEntry[] {
+    return this.#entries;
   }
 
-  /** Takes over what the record says; a copy may leave or join the in-sync set by this. */
-  adopt(membership: Membership): void {
-    for (const entry of this.entries) {
-      const record = membership.copies[entry.replicaId];
-      if (record === undefined) continue;
-      entry.record = record;
-      if (record.state !== 'in-sync') {
-        // One that was lost on its way in may be back by now, but without the writes in between.
-        if (entry.welcome === undefined || entry.mustLeave) entry.joining = 'no';
-        entry.mustLeave = false;
-        entry.isForeign = false;
-        entry.hasFailed = false;
-        continue;
-      }
-      if (entry.joining !== 'no') {
-        entry.joining = 'no';
-        entry.isReceiving = false;
-        if (entry.welcome === undefined) entry.mustLeave = true;
-      }
+  /** The entry at a position, or undefined when that copy was taken out meanwhile. */
+  at(index: CopyIndex): CopyEntry | undefined {
+    return this.#entries.find((entry) => entry.index === index);
+  }
+
+  /** What the record does not say: where copies serve, and which the orchestrator wants gone. */
+  learn({ addresses, leaving }: Registration): void {
+    for (const entry of this.#entries) {
+      entry.address = addresses[entry.replicaId] ?? entry.address;
+      entry.isUnwanted = leaving.includes(entry.replicaId);
     }
+  }
+
+  /**
+   * Takes over what the record says; a copy may leave or join the in-sync set by this. Returns the
+   * copies that were in-sync and are not any more.
+   */
+  adopt(membership: Membership): CopyMask {
+    const wasInSync = this.inSync();
+    for (const [replicaId, record] of Object.entries(membership.copies)) {
+      const entry = this.#entries.find((candidate) => candidate.replicaId === replicaId);
+      if (entry === undefined) this.#add(replicaId, record);
+      else adoptOne(entry, record);
+    }
+    this.recount();
+    return wasInSync.reduce(
+      (left, { record, bit }) => (record.state === 'in-sync' ? left : left | bit),
+      0,
+    );
+  }
+
+  /** Copies that a record does not list any more. */
+  missingIn(membership: Membership): CopyEntry[] {
+    return this.#entries.filter(({ replicaId }) => membership.copies[replicaId] === undefined);
+  }
+
+  remove(entry: CopyEntry): void {
+    this.#entries = this.#entries.filter((other) => other !== entry);
     this.recount();
   }
 
@@ -115,9 +131,13 @@ export class Copies {
     this.receiving = 0;
     this.usable = 0;
     this.usableCount = 0;
-    for (const entry of this.entries) {
+    this.leaseUntilMs = Number.POSITIVE_INFINITY;
+    for (const entry of this.#entries) {
       const isInSync = entry.record.state === 'in-sync';
-      if (isInSync || entry.joining !== 'no') this.required |= entry.bit;
+      if (isInSync || entry.joining !== 'no') {
+        this.required |= entry.bit;
+        this.leaseUntilMs = Math.min(this.leaseUntilMs, entry.leaseUntilMs);
+      }
       if (entry.welcome === undefined || entry.mustLeave) continue;
       if (isInSync || entry.isReceiving) this.receiving |= entry.bit;
       if (isInSync) {
@@ -127,9 +147,54 @@ export class Copies {
     }
   }
 
-  inSync(): CopyEntry[] {
-    return this.entries.filter((entry) => entry.record.state === 'in-sync');
+  get connected(): CopyMask {
+    return this.#entries.reduce(
+      (mask, { welcome, bit }) => (welcome === undefined ? mask : mask | bit),
+      0,
+    );
   }
+
+  inSync(): CopyEntry[] {
+    return this.#entries.filter((entry) => entry.record.state === 'in-sync');
+  }
+
+  #add(replicaId: string, record: Copy): void {
+    const index = firstFree(this.#entries.map((entry) => entry.index));
+    assert(index < MAX_ENTRIES, 'a record lists a bounded number of copies', { index });
+    this.#entries = [...this.#entries, makeEntry(index, replicaId, record)];
+  }
+}
+
+function makeEntry(index: CopyIndex, replicaId: string, record: Copy): CopyEntry {
+  return {
+    ...{ index, bit: 1 << index, replicaId, record },
+    ...{ address: undefined, welcome: undefined, mustLeave: false, isForeign: false },
+    ...{ isUnwanted: false, joining: 'no', hasFailed: false, isReceiving: false },
+    ...{ answeredSeq: 0, leaseUntilMs: 0, lastHeardMs: 0, syncNotBeforeMs: 0 },
+  };
+}
+
+function adoptOne(entry: CopyEntry, record: Copy): void {
+  entry.record = record;
+  if (record.state !== 'in-sync') {
+    // One that was lost on its way in may be back by now, but without the writes in between.
+    if (entry.welcome === undefined || entry.mustLeave) entry.joining = 'no';
+    entry.mustLeave = false;
+    entry.isForeign = false;
+    entry.hasFailed = false;
+    return;
+  }
+  if (entry.joining !== 'no') {
+    entry.joining = 'no';
+    entry.isReceiving = false;
+    if (entry.welcome === undefined) entry.mustLeave = true;
+  }
+}
+
+function firstFree(taken: readonly number[]): number {
+  let index = 0;
+  while (taken.includes(index)) index += 1;
+  return index;
 }
 
 /** A copy as an operator sees it. */

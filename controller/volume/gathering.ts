@@ -12,18 +12,31 @@ export interface StartDecision {
   readonly leaving: readonly CopyEntry[];
   /** What an earlier controller may have left half done on any staying copy (I6). */
   readonly tail: readonly ByteRange[];
+  /** What was acknowledged but never flushed may be gone (I13). */
+  readonly loss: Loss;
 }
+
+/** 'none'; every copy lost power; or the only one that did not is away and is not waited for. */
+export type Loss = 'none' | 'all-lost-power' | 'whole-copy-away';
+
+/** Comparing this much takes about a second; with more, the start goes on and it is synced later. */
+export const MAX_EQUALISED_BYTES = 256 * 1024 * 1024;
 
 /**
  * Whether a start need not wait any longer: every in-sync copy has come or cannot be used, or, once
- * the wait is over, those that came are enough for `policy`.
- *
- * @param policy undefined while the wait is not over
+ * the wait is over, those that came are enough for `policy`. A copy that may lack acknowledged
+ * writes is not enough while one that may have them is away, except in alwayson (I13).
  */
-export function mayStart(inSync: readonly CopyEntry[], policy: FailurePolicy | undefined): boolean {
+export function mayStart(
+  inSync: readonly CopyEntry[],
+  policy: FailurePolicy,
+  isWaitOver: boolean,
+): boolean {
   if (inSync.every((entry) => entry.welcome !== undefined || entry.isForeign)) return true;
-  const present = inSync.filter((entry) => entry.welcome !== undefined && !entry.isForeign);
-  return policy !== undefined && isIoAllowed(policy, present.length);
+  if (!isWaitOver) return false;
+  const present = inSync.filter(isHere);
+  if (!isIoAllowed(policy, present.length)) return false;
+  return present.some(isWhole) || policy.failureMode === 'alwayson';
 }
 
 /**
@@ -34,22 +47,40 @@ export function decideStart(
   inSync: readonly CopyEntry[],
   random: number,
 ): StartDecision | undefined {
-  const here = inSync.filter((entry) => entry.welcome !== undefined && !entry.isForeign);
+  const here = inSync.filter(isHere);
   // One that failed would fail again; without it the start can go on.
   const sound = here.filter((entry) => !entry.hasFailed);
   const present = sound.length > 0 ? sound : here;
-  // A process that never died knows its tail; one that restarted may differ anywhere from the
-  // others, so it cannot stay in-sync beside them until it was synced.
-  const known = present.filter((entry) => entry.welcome?.tail.known);
-  const candidates = known.length > 0 ? known : present;
+  const best = Math.min(...present.map(rankOf));
+  const candidates = present.filter((entry) => rankOf(entry) === best);
   const primary = candidates[Math.floor(random * candidates.length)];
   if (primary === undefined) return undefined;
-  const staying = known.length > 0 ? known : [primary];
+  const isMuch = bytesOf(mergeRanges(present.flatMap(tailOf))) > MAX_EQUALISED_BYTES;
+  const staying = present.filter(
+    (entry) => entry === primary || !isMuch || entry.welcome?.restart === 'none',
+  );
   return {
     primary,
     leaving: inSync.filter((entry) => !staying.includes(entry)),
     tail: mergeRanges(staying.flatMap(tailOf)),
+    loss: lossOf(primary, inSync),
   };
+}
+
+/**
+ * When every in-sync copy dropped its connection, the one that goes on: the first to return that
+ * has all it ever answered. One that lost power only when all did, or when the mode is alwayson.
+ */
+export function chooseSurvivor(
+  inSync: readonly CopyEntry[],
+  policy: FailurePolicy,
+): { readonly survivor: CopyEntry; readonly loss: Loss } | undefined {
+  const here = inSync.filter(isHere);
+  const survivor = here.find(isWhole) ?? here[0];
+  if (survivor === undefined) return undefined;
+  const loss = lossOf(survivor, inSync);
+  if (loss === 'whole-copy-away' && policy.failureMode !== 'alwayson') return undefined;
+  return { survivor, loss };
 }
 
 /** Why a copy that came may not be used as the record lists it, or undefined when it may. */
@@ -63,10 +94,38 @@ export function whyForeign(entry: CopyEntry, volumeBytes: number): string | unde
   if (record.dataId === null) {
     return welcome.isPristine ? undefined : 'was written to before it ever belonged to the volume';
   }
-  return record.dataId === welcome.dataId ? undefined : `has data id ${welcome.dataId}`;
+  if (record.dataId !== welcome.dataId) return `has data id ${welcome.dataId}`;
+  // Sessions only ever rise, so this disk is one from before (I5).
+  if (welcome.session < record.session) {
+    return `was rolled back: session ${welcome.session}, expected at least ${record.session}`;
+  }
+  return undefined;
+}
+
+function isHere(entry: CopyEntry): boolean {
+  return entry.welcome !== undefined && !entry.isForeign;
+}
+
+function isWhole(entry: CopyEntry): boolean {
+  return entry.welcome?.restart !== 'may-lack-writes';
+}
+
+/** A process that never died before one that restarted before one that lost power. */
+function rankOf(entry: CopyEntry): number {
+  if (!isWhole(entry)) return 2;
+  return entry.welcome?.restart === 'killed' ? 1 : 0;
+}
+
+function lossOf(primary: CopyEntry, inSync: readonly CopyEntry[]): Loss {
+  if (isWhole(primary)) return 'none';
+  const isAnyAway = inSync.some((entry) => entry.welcome === undefined && !entry.isForeign);
+  return isAnyAway ? 'whole-copy-away' : 'all-lost-power';
 }
 
 function tailOf(entry: CopyEntry): readonly ByteRange[] {
-  const tail = entry.welcome?.tail;
-  return tail?.known ? tail.ranges : [];
+  return entry.welcome?.tail ?? [];
+}
+
+function bytesOf(ranges: readonly ByteRange[]): number {
+  return ranges.reduce((sum, { start, end }) => sum + end - start, 0);
 }

@@ -2,6 +2,7 @@ import { assert } from '../../replica/common/assert.ts';
 import { FLAG, OPCODE } from '../../replica/protocol/constants.ts';
 import type { Frame } from '../../replica/protocol/frame.ts';
 import type { Copies, CopyEntry } from './copies.ts';
+import { type FrameNumbers, makeControl, makeMark } from './frames.ts';
 import { type Mutation, Mutations } from './mutations.ts';
 import type { VolumeFailure, VolumeOperation, VolumeOutcome } from './operation.ts';
 import { SeqTable } from './seq-table.ts';
@@ -20,6 +21,7 @@ interface Read {
   readonly operation: Extract<VolumeOperation, { kind: 'read' }>;
   readonly copy: CopyMask;
   readonly sentMs: number;
+  readonly deadlineMs: number;
 }
 
 interface Waiting {
@@ -33,7 +35,7 @@ interface Waiting {
  * that is in-sync or syncing, and completes it when all required ones have answered (I1, S11–S13).
  * What may not run now waits here, for a bounded time.
  */
-export class IoPath {
+export class IoPath implements FrameNumbers {
   primary: CopyEntry | undefined;
   locksRange: LocksRange = () => false;
   readonly #readPayload: ReadPayload;
@@ -41,6 +43,10 @@ export class IoPath {
   readonly #mutations = new Mutations();
   readonly #reads = new SeqTable<Read>();
   #waiting: Waiting[] = [];
+  /** Of the record as it is known; every change carries it. */
+  generation = 0;
+  /** When an initiator last asked for something. */
+  lastRequestMs = Number.NEGATIVE_INFINITY;
   #copies!: Copies;
   #isAllowed = false;
   #isClosed = false;
@@ -52,6 +58,10 @@ export class IoPath {
 
   attach(copies: Copies): void {
     this.#copies = copies;
+  }
+
+  get copies(): Copies {
+    return this.#copies;
   }
 
   continueAfter(seq: number): void {
@@ -96,8 +106,16 @@ export class IoPath {
     nowMs: number,
     effects: VolumeEffect[],
   ): void {
-    if (this.#tryStart(request, operation, nowMs, effects)) return;
-    this.#waiting.push({ request, operation, deadlineMs: nowMs + this.#timing.holdMs });
+    this.lastRequestMs = nowMs;
+    this.#startOrHold(
+      { request, operation, deadlineMs: nowMs + this.#timing.holdMs },
+      nowMs,
+      effects,
+    );
+  }
+
+  #startOrHold(waiting: Waiting, nowMs: number, effects: VolumeEffect[]): void {
+    if (!this.#tryStart(waiting, nowMs, effects)) this.#waiting.push(waiting);
   }
 
   /** Fails what waits and was never sent; what was sent is completed in its own time (I15). */
@@ -115,9 +133,7 @@ export class IoPath {
     this.#resumeReads(nowMs, effects);
     if (this.#waiting.length === 0) return;
     const waiting = this.#waiting;
-    this.#waiting = waiting.filter(
-      (entry) => !this.#tryStart(entry.request, entry.operation, nowMs, effects),
-    );
+    this.#waiting = waiting.filter((entry) => !this.#tryStart(entry, nowMs, effects));
   }
 
   /** Fails what has been held for too long (design section 6). */
@@ -135,14 +151,10 @@ export class IoPath {
     }
   }
 
-  #tryStart(
-    request: RequestHandle,
-    operation: VolumeOperation,
-    nowMs: number,
-    effects: VolumeEffect[],
-  ): boolean {
+  #tryStart(waiting: Waiting, nowMs: number, effects: VolumeEffect[]): boolean {
     if (!this.#isAllowed || this.#isClosed) return false;
-    if (operation.kind === 'read') return this.#startRead(request, operation, nowMs, effects);
+    const { request, operation } = waiting;
+    if (operation.kind === 'read') return this.#startRead(waiting, operation, nowMs, effects);
     return this.#startMutation(request, operation, nowMs, effects);
   }
 
@@ -186,6 +198,7 @@ export class IoPath {
       stableSeq: this.#mutations.stableSeq,
       offset: mutation.start,
       length: mutation.end - mutation.start,
+      generation: this.generation,
       data: operation.kind === 'write' ? operation.data : undefined,
       isEncoded: false,
     });
@@ -256,40 +269,36 @@ export class IoPath {
 
   /** A read that overlaps an unconfirmed write waits: a takeover could undo what it would show (I7). */
   #startRead(
-    request: RequestHandle,
+    { request, deadlineMs }: Waiting,
     operation: Extract<VolumeOperation, { kind: 'read' }>,
     nowMs: number,
     effects: VolumeEffect[],
   ): boolean {
     const primary = this.primary;
     if (primary === undefined || (primary.bit & this.#copies.usable) === 0) return false;
+    if (nowMs >= this.#copies.leaseUntilMs) return false; // it could not complete anyway
     const { offset, length } = operation;
     if (this.#mutations.hasUnstableOverlap(offset, offset + length)) return false;
-    const seq = this.#mutations.nextSeq();
-    this.#reads.add({ seq, request, operation, copy: primary.bit, sentMs: nowMs });
-    effects.push({
-      kind: 'send',
-      copies: primary.bit,
-      opcode: OPCODE.READ,
-      flags: 0,
-      seq,
-      stableSeq: this.#mutations.stableSeq,
-      offset,
-      length,
-      data: undefined,
-      isEncoded: false,
+    const read = makeControl(this, OPCODE.READ, primary.bit, {
+      start: offset,
+      end: offset + length,
     });
+    const { seq, copies: copy } = read;
+    this.#reads.add({ seq, request, operation, copy, sentMs: nowMs, deadlineMs });
+    effects.push(read);
     return true;
   }
 
   /** Returns false when the answer is malformed; the read stays and goes to another copy. */
-  onReadReply(frame: Frame, effects: VolumeEffect[]): boolean {
+  onReadReply(frame: Frame, nowMs: number, effects: VolumeEffect[]): boolean {
     const read = this.#reads.get(frame.seq);
     if (read === undefined) return true;
     const data = frame.length === read.operation.length ? this.#readPayload(frame) : undefined;
     if (data === undefined) return false;
     this.#reads.delete(frame.seq);
-    effects.push({ kind: 'complete', request: read.request, outcome: { ok: true, data } });
+    // Without a lease, another controller may have acknowledged newer bytes meanwhile (I7).
+    if (nowMs >= this.#copies.leaseUntilMs) this.#startOrHold(read, nowMs, effects);
+    else effects.push({ kind: 'complete', request: read.request, outcome: { ok: true, data } });
     return true;
   }
 
@@ -298,7 +307,7 @@ export class IoPath {
     for (const read of [...this.#reads.values()]) {
       if ((read.copy & this.#copies.usable) !== 0) continue;
       this.#reads.delete(read.seq);
-      this.submit(read.request, read.operation, nowMs, effects);
+      this.#startOrHold(read, nowMs, effects);
     }
   }
 
@@ -323,44 +332,22 @@ export class IoPath {
     return false;
   }
 
-  /** Asks every copy for a sign of life; also carries stableSeq to copies that are otherwise idle. */
-  sendHeartbeat(effects: VolumeEffect[]): void {
-    let copies = 0;
-    for (const { welcome, bit } of this.#copies.entries) if (welcome !== undefined) copies |= bit;
-    if (copies !== 0) effects.push(this.#control(OPCODE.HEARTBEAT, copies));
-  }
-
   /** Tells every in-sync copy that all is done; returns those that must answer. */
   sendGoodbye(effects: VolumeEffect[]): CopyMask {
     assert(this.isIdle, 'goodbye is said when nothing is under way');
     const copies = this.#copies.usable;
-    if (copies !== 0) effects.push(this.#control(OPCODE.GOODBYE, copies));
+    if (copies !== 0) effects.push(makeControl(this, OPCODE.GOODBYE, copies));
     return copies;
   }
 
-  /** Makes everything sent to this copy durable there; the returned seq is that of the request. */
-  sendFlush(copy: CopyMask, effects: VolumeEffect[]): number {
-    const flush = this.#control(OPCODE.FLUSH, copy);
-    effects.push(flush);
-    return flush.seq;
-  }
-
-  #control(
-    opcode: typeof OPCODE.HEARTBEAT | typeof OPCODE.GOODBYE | typeof OPCODE.FLUSH,
-    copies: CopyMask,
-  ) {
-    return {
-      kind: 'send',
-      copies,
-      opcode,
-      flags: 0,
-      seq: this.#mutations.nextSeq(),
-      stableSeq: this.#mutations.stableSeq,
-      offset: 0,
-      length: 0,
-      data: undefined,
-      isEncoded: false,
-    } as const;
+  /** What the leaving copies have not confirmed, they lack: the others remember that (ADR 0012). */
+  markUnconfirmed(leaving: CopyMask, effects: VolumeEffect[]): void {
+    const survivors = this.#copies.receiving & ~leaving;
+    if (survivors === 0) return;
+    for (const mutation of this.#mutations.values()) {
+      if ((mutation.pending & leaving) === 0 || mutation.start === mutation.end) continue;
+      effects.push(makeMark(this, survivors, mutation));
+    }
   }
 }
 

@@ -14,11 +14,12 @@ export function nextRecord(
   mayJoin: boolean,
 ): Membership | undefined {
   const staysInSync = entries.some((entry) => entry.record.state === 'in-sync' && !entry.mustLeave);
+  const context = { generation: record.generation, staysInSync, mayJoin };
   let isChanged = false;
   let isSetChanged = false;
   const copies: Record<string, Copy> = { ...record.copies };
   for (const entry of entries) {
-    const next = nextCopy(entry, { generation: record.generation, staysInSync, mayJoin });
+    const next = nextCopy(entry, context);
     if (next === entry.record) continue;
     isChanged = true;
     if ((next.state === 'in-sync') !== (entry.record.state === 'in-sync')) isSetChanged = true;
@@ -33,30 +34,49 @@ export function nextRecord(
   };
 }
 
+interface Context {
+  readonly generation: number;
+  readonly staysInSync: boolean;
+  readonly mayJoin: boolean;
+}
+
 /** The same object when nothing changes. */
-function nextCopy(
-  entry: CopyEntry,
-  context: { generation: number; staysInSync: boolean; mayJoin: boolean },
-): Copy {
+function nextCopy(entry: CopyEntry, context: Context): Copy {
+  return entry.record.state === 'in-sync'
+    ? nextOfInSync(entry, context)
+    : nextOfOther(entry, context);
+}
+
+function nextOfInSync(entry: CopyEntry, context: Context): Copy {
   const { record, welcome } = entry;
-  if (record.state === 'in-sync') {
+  if (entry.mustLeave) {
     // The last in-sync copy is never struck off, whatever happened to it (I12).
-    if (entry.mustLeave) {
-      if (!context.staysInSync) return record;
-      return {
-        ...record,
-        state: entry.isForeign ? 'lost' : 'stale',
-        generation: context.generation,
-      };
-    }
-    if (record.dataId === null && welcome !== undefined)
-      return { ...record, dataId: welcome.dataId };
-    return record;
+    if (!context.staysInSync) return record;
+    if (entry.isForeign) return { ...record, state: 'lost', generation: 0 };
+    return { ...record, state: 'stale', generation: context.generation };
   }
+  if (welcome === undefined) return record;
+  if (record.dataId === null) {
+    return { ...record, dataId: welcome.dataId, session: welcome.session };
+  }
+  // The start must not wait for it, so the session is repeated once the volume is active (I5).
+  if (context.mayJoin && welcome.session > record.session) {
+    return { ...record, session: welcome.session };
+  }
+  return record;
+}
+
+function nextOfOther(entry: CopyEntry, context: Context): Copy {
+  const { record, welcome } = entry;
   if (entry.joining === 'durable') {
     return { ...record, state: 'in-sync', generation: context.generation + 1 };
   }
-  if (welcome === undefined || !context.mayJoin) return record;
-  if (record.state === 'syncing' && record.dataId === welcome.dataId) return record;
-  return { ...record, state: 'syncing', dataId: welcome.dataId };
+  if (welcome === undefined || !context.mayJoin || entry.isUnwanted) return record;
+  const { dataId, session } = welcome;
+  // Another directory, or the same from before a roll-back: nothing is known of what it has.
+  if (record.dataId !== dataId || session < record.session) {
+    return { ...record, state: 'syncing', dataId, generation: 0, session };
+  }
+  if (record.state === 'syncing' && session === record.session) return record;
+  return { ...record, state: 'syncing', session };
 }

@@ -10,6 +10,8 @@ export class RecordKeeper {
   readonly #retryMs: number;
   #record: Membership;
   #pending: Membership | undefined;
+  /** Newest record that came while a change was under way. */
+  #seen: Membership | undefined;
   #isClaimed = false;
 
   constructor(initial: Membership, identity: ControllerIdentity, retryMs: number) {
@@ -59,24 +61,40 @@ export class RecordKeeper {
   }
 
   /**
-   * Takes the record as the registry has it. Returns whether it is ours to act on; otherwise a
-   * newer controller holds it and the stop is under way, or the claim was sent anew.
+   * Takes the answer of the registry to a change. Returns the record when it is ours to act on;
+   * otherwise a newer controller holds it and the stop is under way, or the claim was sent anew.
    */
-  accept(membership: Membership, effects: VolumeEffect[]): boolean {
+  accept(answer: Membership, effects: VolumeEffect[]): Membership | undefined {
     this.#pending = undefined;
+    const seen = this.#seen;
+    const membership = seen !== undefined && seen.version > answer.version ? seen : answer;
     const { controller, epoch } = membership;
     if (controller?.instanceId === this.#identity.instanceId) {
       this.#isClaimed = true;
       if (membership.version >= this.#record.version) this.#record = membership;
-      return true;
+      return this.#record;
     }
     if (this.#isClaimed) {
       const reason = `epoch ${epoch} belongs to ${controller?.instanceId}`;
       effects.push({ kind: 'stop', code: 'EPOCH_SUPERSEDED', reason });
-      return false;
+      return undefined;
     }
     this.#record = membership;
     this.claim(effects);
-    return false;
+    return undefined;
+  }
+
+  /**
+   * Takes a record that was not the answer to a change, because the orchestrator changed it. While a
+   * change is under way it only waits: whether that one happened, its own answer must tell (I1).
+   */
+  offer(membership: Membership, effects: VolumeEffect[]): Membership | undefined {
+    if (this.#pending !== undefined) {
+      this.#seen = membership;
+      return undefined;
+    }
+    return membership.version > this.#record.version
+      ? this.accept(membership, effects)
+      : this.#record;
   }
 }

@@ -1,33 +1,57 @@
 import { assert } from '../../replica/common/assert.ts';
+import { MAX_TRIM_BYTES } from '../../replica/common/limits.ts';
 import { type ByteRange, mergeRanges } from '../../replica/common/ranges.ts';
+import { FLAG, OPCODE } from '../../replica/protocol/constants.ts';
 import type { Frame } from '../../replica/protocol/frame.ts';
 import type { SyncProgress } from '../protocol/status.ts';
-import type { Copies, CopyEntry } from './copies.ts';
+import type { CopyEntry } from './copies.ts';
+import { CopySync, type SyncContext } from './copy-sync.ts';
+import { makeControl, makeMark } from './frames.ts';
 import type { IoPath } from './io-path.ts';
-import { RangeCopier } from './range-copier.ts';
-import type { CopyIndex, CopyMask, SendEffect, VolumeEffect } from './step.ts';
+import type { CopyIndex, CopyMask, VolumeEffect } from './step.ts';
+import { planRanges, wholeRegions } from './sync-plan.ts';
 
-interface Job {
-  readonly copier: RangeCopier;
-  readonly startedMs: number;
-  /** The last flush of a copy that received everything (I14); undefined before. */
-  flushSeq: number | undefined;
+/** When something happens, and where what follows from it goes. */
+export interface Turn {
+  readonly nowMs: number;
+  readonly effects: VolumeEffect[];
 }
 
+interface Job {
+  readonly sync: CopySync;
+  readonly startedMs: number;
+  /** The CHECKPOINT of a copy that received everything (I14); undefined before. */
+  checkpointSeq: number | undefined;
+  /** While initiators are busy, the next piece waits until then. */
+  pausedUntilMs: number;
+}
+
+/** Enough to keep source, controller and target busy; more would only hold more writes. */
+const PIECES_WHEN_IDLE = 6;
+/** Initiators that were active so recently are not to notice a sync (S37). */
+const BUSY_MS = 100;
+/** While they are busy: after a piece that took t, the sync rests for this many times t. */
+const REST_FACTOR = 2;
+
 /**
- * Everything that copies whole ranges between copies: making them identical at a start (I6), and
- * bringing a copy that is not in-sync up to date while the volume is in use (S36, S37).
+ * Everything that makes copies equal: at a start before the volume serves (I6), and bringing a copy
+ * that is not in-sync up to date while the volume is in use (S36, S37).
  */
 export class SyncJobs {
   readonly #io: IoPath;
   readonly #jobs = new Map<CopyIndex, Job>();
+  /** By target, before the volume serves. */
+  readonly #equalising = new Map<CopyIndex, CopySync>();
+  #isEqualising = false;
   #tail: readonly ByteRange[] = [];
-  #equalising: RangeCopier | undefined;
+  equalisedBytes = 0;
+  /** Of the volume. */
+  sizeBytes = 0;
 
   constructor(io: IoPath) {
     this.#io = io;
     io.locksRange = (start, end) => {
-      for (const job of this.#jobs.values()) if (job.copier.locks(start, end)) return true;
+      for (const { sync } of this.#jobs.values()) if (sync.locks(start, end)) return true;
       return false;
     };
   }
@@ -39,43 +63,83 @@ export class SyncJobs {
     this.#tail = mergeRanges([...this.#tail, ...tail]);
   }
 
-  startEqualising(copies: Copies, nowMs: number, effects: VolumeEffect[]): void {
+  startEqualising(turn: Turn): void {
+    const { copies } = this.#io;
     const source = this.#io.primary;
     assert(source !== undefined, 'the primary is chosen before the copies are equalised');
-    const targets = copies.usable & ~source.bit;
-    const ranges = targets === 0 ? [] : this.#tail;
-    this.#equalising = new RangeCopier({ ranges, source: source.bit, targets });
-    this.#fill(this.#equalising, nowMs, effects);
+    this.stopEqualising();
+    this.#isEqualising = true;
+    this.#tail = mergeRanges(this.#tail.map((range) => wholeRegions(range, this.sizeBytes)));
+    const tasks = planRanges(this.#tail);
+    this.equalisedBytes = tasks.reduce((sum, { start, end }) => sum + end - start, 0);
+    for (const entry of copies.entries) {
+      if (entry === source || (entry.bit & copies.usable) === 0) continue;
+      const sync = new CopySync({
+        source: source.bit,
+        target: entry.bit,
+        work: { kind: 'pieces', tasks },
+      });
+      this.#equalising.set(entry.index, sync);
+      sync.fill(PIECES_WHEN_IDLE, this.#context(turn));
+    }
   }
 
   stopEqualising(): void {
-    this.#equalising = undefined;
+    this.#equalising.clear();
+    this.#isEqualising = false;
   }
 
   get isEqualised(): boolean {
-    return this.#equalising?.isDone ?? false;
+    if (!this.#isEqualising) return false;
+    for (const sync of this.#equalising.values()) if (!sync.isDone) return false;
+    return true;
   }
 
-  get equalisedBytes(): number {
-    return this.#equalising?.totalBytes ?? 0;
+  /**
+   * All staying copies are equal: what was in doubt gets the newest stamp, for whoever is away, and
+   * copies that restarted are told that they are whole again (I13).
+   */
+  finishEqualising(effects: VolumeEffect[]): void {
+    const { copies } = this.#io;
+    for (const { start, end } of this.#tail) {
+      for (let at = start; at < end; at += MAX_TRIM_BYTES) {
+        const range = { start: at, end: Math.min(at + MAX_TRIM_BYTES, end) };
+        effects.push(makeMark(this.#io, copies.usable, range, { flags: FLAG.ASSIGN }));
+      }
+    }
+    for (const entry of copies.entries) {
+      const isWhole = entry.welcome?.restart === 'none';
+      if (isWhole || (entry.bit & copies.usable) === 0) continue;
+      effects.push(makeControl(this.#io, OPCODE.CHECKPOINT, entry.bit));
+    }
+    this.#tail = [];
+    this.stopEqualising();
   }
 
   // Syncing, while the volume is in use.
 
-  /** Starts a full sync of every copy that the record lists as syncing and that is there. */
-  start(copies: Copies, sizeBytes: number, nowMs: number, effects: VolumeEffect[]): void {
-    const source = this.#io.primary;
+  /** Starts a sync of every copy that the record lists as syncing and that is there. */
+  start(turn: Turn): void {
+    const { copies, primary: source } = this.#io;
     if (source === undefined || (source.bit & copies.usable) === 0) return;
     for (const entry of copies.entries) {
-      if (!this.#isReady(entry, nowMs)) continue;
+      if (!this.#isReady(entry, turn.nowMs)) continue;
       // It gets every new write from this moment on, so nothing slips by between two regions.
       entry.isReceiving = true;
       copies.recount();
-      const ranges = [{ start: 0, end: sizeBytes }];
-      const copier = new RangeCopier({ ranges, source: source.bit, targets: entry.bit });
-      this.#jobs.set(entry.index, { copier, startedMs: nowMs, flushSeq: undefined });
-      this.#fill(copier, nowMs, effects);
+      this.#begin(entry, source.bit, turn);
     }
+  }
+
+  #begin(entry: CopyEntry, source: CopyMask, turn: Turn): void {
+    const { sizeBytes } = this;
+    const { generation } = entry.record;
+    const isPristine = entry.welcome?.isPristine === true;
+    const work = { kind: 'volume', sizeBytes, known: { generation, isPristine } } as const;
+    const sync = new CopySync({ source, target: entry.bit, work });
+    const job = { sync, startedMs: turn.nowMs, checkpointSeq: undefined, pausedUntilMs: 0 };
+    this.#jobs.set(entry.index, job);
+    this.#advance(entry, job, turn);
   }
 
   #isReady(entry: CopyEntry, nowMs: number): boolean {
@@ -83,97 +147,144 @@ export class SyncJobs {
       entry.record.state === 'syncing' &&
       entry.welcome !== undefined &&
       entry.welcome.dataId === entry.record.dataId &&
+      !entry.isUnwanted &&
       entry.joining === 'no' &&
       entry.syncNotBeforeMs <= nowMs &&
       !this.#jobs.has(entry.index)
     );
   }
 
-  /** A source answered. Returns false when the read was none of ours. */
-  onRead(frame: Frame, nowMs: number, effects: VolumeEffect[]): boolean {
-    const copier = this.#copiers().find((candidate) => candidate.owns(frame.seq));
-    if (copier === undefined) return false;
-    const sends: SendEffect[] = [];
-    const request = { seq: this.#io.nextSeq(), stableSeq: this.#io.stableSeq, nowMs };
-    copier.readDone(frame, request, sends);
-    effects.push(...sends);
-    return true;
+  /** Whether an answer belongs to a sync. Asked for every answer, so quick when there is none. */
+  owns(entry: CopyEntry, seq: number): boolean {
+    if (this.#equalising.size === 0 && this.#jobs.size === 0) return false;
+    return this.#findEqualising(seq) !== undefined || this.#findJob(entry, seq) !== undefined;
   }
 
-  /** A target wrote. Returns false when the write was none of ours. */
-  onWritten(entry: CopyEntry, seq: number, nowMs: number, effects: VolumeEffect[]): boolean {
-    if (this.#equalising === undefined && this.#jobs.size === 0) return false;
-    if (this.#equalising?.owns(seq)) {
-      this.#equalising.writeDone(seq, entry.bit);
-      this.#fill(this.#equalising, nowMs, effects);
-      return true;
+  /** An answer that `owns` knows. Returns false when it makes no sense. */
+  onReply(entry: CopyEntry, frame: Frame, turn: Turn): boolean {
+    const equalising = this.#findEqualising(frame.seq);
+    if (equalising !== undefined) {
+      const isSound = equalising.onReply(entry, frame, this.#context(turn));
+      equalising.fill(PIECES_WHEN_IDLE, this.#context(turn));
+      return isSound;
     }
-    const job = this.#jobs.get(entry.index);
-    if (job === undefined || !job.copier.owns(seq)) return false;
-    job.copier.writeDone(seq, entry.bit);
-    this.#fill(job.copier, nowMs, effects);
-    if (job.copier.isDone && job.flushSeq === undefined) {
-      // From here on every acknowledgement waits for this copy, and the flush covers what was
+    const found = this.#findJob(entry, frame.seq);
+    if (found === undefined) return true;
+    const { target, job } = found;
+    const before = job.sync.movesUnderWay;
+    const isSound = job.sync.onReply(entry, frame, this.#context(turn));
+    if (job.sync.movesUnderWay < before && this.#isBusy(turn.nowMs)) {
+      job.pausedUntilMs = turn.nowMs + job.sync.lastMoveMs * REST_FACTOR;
+    }
+    this.#advance(target, job, turn);
+    return isSound;
+  }
+
+  /** After a pause, or just in case. */
+  resume(turn: Turn): void {
+    for (const [index, job] of this.#jobs) {
+      const target = this.#io.copies.at(index);
+      if (target !== undefined) this.#advance(target, job, turn);
+    }
+  }
+
+  #advance(target: CopyEntry, job: Job, turn: Turn): void {
+    const { sync } = job;
+    const { nowMs, effects } = turn;
+    if (sync.isDone) {
+      if (job.checkpointSeq !== undefined) return;
+      // From here on every acknowledgement waits for this copy, and the CHECKPOINT covers what was
       // acknowledged without it (I1, I14).
-      entry.joining = 'flushing';
-      job.flushSeq = this.#io.sendFlush(entry.bit, effects);
+      target.joining = 'flushing';
+      this.#io.copies.recount();
+      const checkpoint = makeControl(this.#io, OPCODE.CHECKPOINT, target.bit);
+      job.checkpointSeq = checkpoint.seq;
+      effects.push(checkpoint);
+      return;
     }
-    return true;
+    if (!this.#isBusy(nowMs)) {
+      sync.fill(PIECES_WHEN_IDLE, this.#context(turn));
+    } else if (job.pausedUntilMs <= nowMs) {
+      sync.fill(1, this.#context(turn));
+    } else {
+      effects.push({ kind: 'wake', afterMs: job.pausedUntilMs - nowMs });
+    }
   }
 
-  /** The last flush of a sync was answered: the copy may become in-sync. False if it is not ours. */
-  onFlushed(entry: CopyEntry, seq: number): boolean {
-    if (this.#jobs.get(entry.index)?.flushSeq !== seq) return false;
+  #isBusy(nowMs: number): boolean {
+    return nowMs - this.#io.lastRequestMs < BUSY_MS;
+  }
+
+  /** The CHECKPOINT of a sync was answered: the copy may become in-sync. False if it is not ours. */
+  onCheckpoint(entry: CopyEntry, seq: number): boolean {
+    if (this.#jobs.get(entry.index)?.checkpointSeq !== seq) return false;
     this.#jobs.delete(entry.index);
     entry.joining = 'durable';
     return true;
   }
 
   /** A copy that was a target or a source of a sync is gone. */
-  copyLost(lost: CopyEntry, copies: Copies, nowMs: number, effects: VolumeEffect[]): void {
+  copyLost(lost: CopyEntry, turn: Turn): void {
+    const { copies } = this.#io;
     this.#jobs.delete(lost.index);
     const source = copies.entries.find((entry) => (entry.bit & copies.usable) !== 0);
     for (const [index, job] of [...this.#jobs]) {
-      // One that has everything only waits for its flush and needs no source any more.
-      if (job.copier.source !== lost.bit || job.copier.isDone) continue;
-      if (source === undefined) {
-        this.#jobs.delete(index);
-        continue;
-      }
-      const sends: SendEffect[] = [];
-      job.copier.changeSource(source.bit, () => this.#io.nextSeq(), nowMs, sends);
-      effects.push(...sends);
+      // One that has everything only waits for its CHECKPOINT and needs no source any more.
+      if (job.sync.source !== lost.bit || job.checkpointSeq !== undefined) continue;
+      this.#jobs.delete(index);
+      const target = copies.at(index);
+      // What went over already has the same stamps on both and is only compared.
+      if (source === undefined || target === undefined) continue;
+      this.#begin(target, source.bit, turn);
     }
+  }
+
+  /** The copy is not wanted any more: it gets no new writes either. */
+  cancel(entry: CopyEntry): void {
+    this.#jobs.delete(entry.index);
+    entry.isReceiving = false;
   }
 
   cancelAll(): void {
     this.#jobs.clear();
-    this.#equalising = undefined;
+    this.stopEqualising();
   }
 
-  /** Whether a region has waited for this copy since before `sinceMs`. */
+  /** Whether a request of a sync has waited for this copy since before `sinceMs`. */
   hasOverdue(copy: CopyMask, sinceMs: number): boolean {
-    return this.#copiers().some((copier) => copier.hasOverdue(copy, sinceMs));
+    return this.#syncs().some((sync) => sync.hasOverdue(copy, sinceMs));
   }
 
   progressOf(entry: CopyEntry, nowMs: number): SyncProgress | undefined {
     const job = this.#jobs.get(entry.index);
-    if (job === undefined) return undefined;
-    const { doneBytes, totalBytes } = job.copier;
+    if (job === undefined || !job.sync.isCounted) return undefined;
+    const { doneBytes, totalBytes } = job.sync;
     const seconds = Math.max(nowMs - job.startedMs, 1) / 1000;
     const bytesPerSecond = Math.round(doneBytes / seconds);
     const etaSeconds = Math.ceil((totalBytes - doneBytes) / Math.max(bytesPerSecond, 1));
     return { doneBytes, totalBytes, bytesPerSecond, etaSeconds };
   }
 
-  #copiers(): RangeCopier[] {
-    const copiers = [...this.#jobs.values()].map((job) => job.copier);
-    return this.#equalising === undefined ? copiers : [...copiers, this.#equalising];
+  #syncs(): CopySync[] {
+    return [...this.#equalising.values(), ...[...this.#jobs.values()].map(({ sync }) => sync)];
   }
 
-  #fill(copier: RangeCopier, nowMs: number, effects: VolumeEffect[]): void {
-    const sends: SendEffect[] = [];
-    copier.fill(() => this.#io.nextSeq(), nowMs, sends);
-    effects.push(...sends);
+  #findEqualising(seq: number): CopySync | undefined {
+    for (const sync of this.#equalising.values()) if (sync.owns(seq)) return sync;
+    return undefined;
+  }
+
+  /** The job whose request `entry` answered: as its target, or as the source of another. */
+  #findJob(entry: CopyEntry, seq: number): { target: CopyEntry; job: Job } | undefined {
+    for (const [index, job] of this.#jobs) {
+      if (!job.sync.owns(seq)) continue;
+      const target = index === entry.index ? entry : this.#io.copies.at(index);
+      return target && { target, job };
+    }
+    return undefined;
+  }
+
+  #context({ nowMs, effects }: Turn): SyncContext {
+    return { numbers: this.#io, nowMs, effects };
   }
 }

@@ -1,53 +1,47 @@
 import { assert, unreachable } from '../../replica/common/assert.ts';
 import type { ErrorCode } from '../../replica/common/errors.ts';
-import { OPCODE, PROTOCOL_VERSION, STATUS } from '../../replica/protocol/constants.ts';
+import { OPCODE, STATUS } from '../../replica/protocol/constants.ts';
 import type { Frame } from '../../replica/protocol/frame.ts';
 import type { Welcome } from '../../replica/protocol/hello.ts';
 import type { ControllerIdentity, Membership } from '../protocol/membership.ts';
 import type { Registration, VolumeSpec } from '../protocol/registration.ts';
 import type { CopyStatus, Health } from '../protocol/status.ts';
 import { healthOf, isIoAllowed } from './availability.ts';
+import { connect, type Introduction } from './connecting.ts';
 import { Copies, type CopyEntry, describeCopy } from './copies.ts';
-import { decideStart, mayStart, whyForeign } from './gathering.ts';
+import { whyForeign } from './gathering.ts';
+import { Heartbeats } from './heartbeats.ts';
 import { IoPath, type ReadPayload } from './io-path.ts';
-import { Liveness } from './liveness.ts';
+import { keepLastCopy, letUnwantedLeave } from './leaving.ts';
+import { notice } from './notices.ts';
 import { nextRecord } from './record-change.ts';
 import { RecordKeeper } from './record-keeper.ts';
+import { VolumeStart } from './start.ts';
 import type { CopyIndex, CopyMask, VolumeEffect, VolumeEvent } from './step.ts';
 import { SyncJobs } from './sync-jobs.ts';
 import { DEFAULT_TIMING, type Timing } from './timing.ts';
 
-/**
- * claiming → gathering → settling → equalising → active → stopping; back to gathering when an
- * in-sync copy is lost before the volume was ever active.
- */
-type Phase =
-  | 'new'
-  | 'claiming'
-  | 'gathering'
-  | 'settling'
-  | 'equalising'
-  | 'active'
-  | 'stopping'
-  | 'stopped';
+/** new → claiming → starting (start.ts) → active → stopping → stopped */
+type Phase = 'new' | 'claiming' | 'starting' | 'active' | 'stopping' | 'stopped';
 
 /**
  * The volume as a step machine: who holds the record, which copies are in-sync, what happens when
- * one comes or goes (design sections 3 to 6). The data path itself is in `IoPath`, the moving of
- * whole ranges in `SyncJobs`; this class decides when they may run. Pure: events in, effects out.
+ * one comes or goes (design sections 3 to 6). The data path itself is in `IoPath`, the start in
+ * `VolumeStart`, the moving of whole ranges in `SyncJobs`; this class decides when they may run.
+ * Pure: events in, effects out.
  */
 export class Volume {
   readonly #timing: Timing;
   readonly #io: IoPath;
   readonly #syncs: SyncJobs;
-  readonly #liveness: Liveness;
+  readonly #heartbeats: Heartbeats;
   #phase: Phase = 'new';
-  #spec!: VolumeSpec;
+  #start: VolumeStart | undefined;
+  #registration!: Registration;
   #keeper!: RecordKeeper;
   #instanceId = '';
   #copies!: Copies;
   #random = 0;
-  #gatherDeadlineMs = 0;
   #goodbyesOwed: CopyMask | undefined;
 
   /** @param readPayload turns the answer to a read into its bytes; undefined when it is malformed */
@@ -55,8 +49,9 @@ export class Volume {
     this.#timing = timing;
     this.#io = new IoPath(readPayload, timing);
     this.#syncs = new SyncJobs(this.#io);
-    this.#liveness = new Liveness(
+    this.#heartbeats = new Heartbeats(
       timing,
+      this.#io,
       (copy, sinceMs) =>
         this.#io.hasOverdue(copy, sinceMs) || this.#syncs.hasOverdue(copy, sinceMs),
     );
@@ -72,6 +67,8 @@ export class Volume {
         return this.#io.cancel(event.request, effects);
       case 'start':
         return this.#onStart(event.registration, event, effects);
+      case 'registration':
+        return this.#onRegistration(event.registration, event.nowMs, effects);
       case 'record':
         return this.#onRecord(event.membership, event.nowMs, effects);
       case 'record-unknown':
@@ -119,7 +116,21 @@ export class Volume {
     return this.#keeper.record;
   }
 
-  // Starting.
+  get #parts() {
+    const { leases } = this.#heartbeats;
+    return { timing: this.#timing, copies: this.#copies, io: this.#io, syncs: this.#syncs, leases };
+  }
+
+  get #introduction(): Introduction {
+    const { epoch } = this.#record;
+    return { volumeId: this.#spec.id, epoch, instanceId: this.#instanceId };
+  }
+
+  get #spec(): VolumeSpec {
+    return this.#registration.volume;
+  }
+
+  // The record and the registration.
 
   #onStart(
     registration: Registration,
@@ -128,96 +139,89 @@ export class Volume {
   ): void {
     assert(this.#phase === 'new', 'a volume starts once');
     this.#phase = 'claiming';
-    this.#spec = registration.volume;
     this.#instanceId = start.identity.instanceId;
     this.#random = start.random;
-    this.#liveness.start(start.nowMs);
+    this.#heartbeats.start(start.nowMs);
     this.#copies = new Copies(registration.membership);
     this.#io.attach(this.#copies);
+    this.#syncs.sizeBytes = registration.volume.sizeBytes;
+    this.#learn(registration);
     const { registryRetryMs } = this.#timing;
     this.#keeper = new RecordKeeper(registration.membership, start.identity, registryRetryMs);
     this.#keeper.claim(effects);
   }
 
-  #onRecord(membership: Membership, nowMs: number, effects: VolumeEffect[]): void {
-    if (!this.#keeper.accept(membership, effects)) return;
-    if (membership === this.#record) {
-      this.#copies.adopt(membership);
-      // What a copy that left still owed, it gets by its sync: it must never be sent that again.
-      for (const entry of this.#copies.entries) {
-        if (entry.record.state !== 'in-sync' && !entry.isReceiving) this.#io.forget(entry);
-      }
-    }
+  #onRegistration(registration: Registration, nowMs: number, effects: VolumeEffect[]): void {
+    if (this.#phase === 'new' || this.#phase === 'stopped') return;
+    this.#learn(registration);
+    const record = this.#keeper.offer(registration.membership, effects);
+    if (record !== undefined && this.#phase !== 'claiming') this.#adopt(record, effects);
+    this.#settle(nowMs, effects);
+  }
+
+  /** What the record does not say: policy, addresses, and what the orchestrator wants. */
+  #learn(registration: Registration): void {
+    this.#registration = registration;
+    this.#heartbeats.leases.forget(registration.goneInstances);
+    this.#copies.learn(registration);
+  }
+
+  #onRecord(answer: Membership, nowMs: number, effects: VolumeEffect[]): void {
+    const record = this.#keeper.accept(answer, effects);
+    if (record === undefined) return;
     if (this.#phase === 'claiming') {
-      this.#phase = 'gathering';
-      this.#gatherDeadlineMs = nowMs + this.#timing.gatherMs;
-      const { epoch, generation } = membership;
+      this.#phase = 'starting';
+      this.#start = new VolumeStart({ ...this.#parts, random: this.#random }, nowMs);
+      const { epoch, generation } = record;
       effects.push(notice('took the volume', { epoch, generation }));
     }
-    for (const entry of this.#copies.entries) this.#connect(entry, effects);
+    this.#adopt(record, effects);
     this.#settle(nowMs, effects);
   }
 
-  /** With every in-sync copy there, or without some once the wait is over, the start goes on. */
-  #gather(nowMs: number): boolean {
-    const inSync = this.#copies.inSync();
-    const isWaitOver = nowMs >= this.#gatherDeadlineMs;
-    if (!mayStart(inSync, isWaitOver ? this.#spec : undefined)) return false;
-    const decision = decideStart(inSync, this.#random);
-    if (decision === undefined) return false;
-    for (const entry of inSync) {
-      entry.mustLeave = decision.leaving.includes(entry);
-      this.#io.continueAfter(entry.welcome?.lastSeq ?? 0);
+  #adopt(record: Membership, effects: VolumeEffect[]): void {
+    this.#io.generation = record.generation;
+    for (const entry of this.#copies.missingIn(record)) this.#drop(entry, effects);
+    const left = this.#copies.adopt(record);
+    this.#copies.learn(this.#registration);
+    if (left !== 0) this.#io.markUnconfirmed(left, effects);
+    // What a copy that left still owed, it gets by its sync: it must never be sent that again.
+    for (const entry of this.#copies.entries) {
+      if (entry.record.state !== 'in-sync' && !entry.isReceiving) this.#io.forget(entry);
+      connect(entry, this.#introduction, effects);
     }
-    this.#io.primary = decision.primary;
-    this.#syncs.rememberTail(decision.tail);
-    this.#copies.recount();
-    this.#phase = 'settling';
-    return true;
   }
 
-  #serve(nowMs: number, effects: VolumeEffect[]): void {
-    this.#phase = 'active';
-    this.#io.declareEqualised();
+  /** The orchestrator took a copy out of the record. */
+  #drop(entry: CopyEntry, effects: VolumeEffect[]): void {
+    this.#syncs.cancel(entry);
+    this.#io.forget(entry);
+    this.#copies.remove(entry);
     effects.push(
-      notice('serving', {
-        epoch: this.#record.epoch,
-        health: this.health(),
-        primary: this.#io.primary?.replicaId,
-        equalisedBytes: this.#syncs.equalisedBytes,
-      }),
+      { kind: 'drop', copy: entry.index },
+      notice('copy removed', { replica: entry.replicaId }),
     );
-    this.#settle(nowMs, effects);
   }
 
   // Copies come and go.
 
-  #connect(entry: CopyEntry, effects: VolumeEffect[], dataId = entry.record.dataId): void {
-    effects.push({
-      kind: 'connect',
-      copy: entry.index,
-      hello: {
-        protocolVersion: PROTOCOL_VERSION,
-        volumeId: this.#spec.id,
-        replicaId: entry.replicaId,
-        dataId,
-        epoch: this.#record.epoch,
-        instanceId: this.#instanceId,
-      },
-    });
-  }
-
   #onLinkUp(index: CopyIndex, welcome: Welcome, nowMs: number, effects: VolumeEffect[]): void {
     const entry = this.#copies.at(index);
+    if (entry === undefined) return;
     entry.welcome = welcome;
     entry.lastHeardMs = nowMs;
+    const { replicaId, record } = entry;
+    const { restart } = welcome;
+    effects.push(notice('copy connected', { replica: replicaId, state: record.state, restart }));
     const reason = whyForeign(entry, this.#spec.sizeBytes);
-    effects.push(notice('copy connected', { replica: entry.replicaId, state: entry.record.state }));
     if (reason !== undefined) {
-      effects.push(notice('copy cannot be used', { replica: entry.replicaId, reason }));
-      if (entry.record.state === 'in-sync') entry.isForeign = entry.mustLeave = true;
+      effects.push(notice('copy cannot be used', { replica: replicaId, reason }));
+      if (record.state === 'in-sync') entry.isForeign = entry.mustLeave = true;
       entry.welcome = undefined;
       effects.push({ kind: 'disconnect', copy: entry.index, reason });
+    } else {
+      this.#heartbeats.leases.learn(entry, nowMs);
+      this.#heartbeats.send(entry.bit, nowMs, effects);
     }
     this.#copies.recount();
     this.#settle(nowMs, effects);
@@ -225,6 +229,7 @@ export class Volume {
 
   #onLinkDown(index: CopyIndex, code: ErrorCode, nowMs: number, effects: VolumeEffect[]): void {
     const entry = this.#copies.at(index);
+    if (entry === undefined) return;
     if (code === 'EPOCH_SUPERSEDED') {
       const reason = `${entry.replicaId} knows a newer epoch than ${this.#record.epoch}`;
       effects.push({ kind: 'stop', code, reason });
@@ -232,7 +237,7 @@ export class Volume {
     }
     if (code === 'WRONG_IDENTITY') {
       if (entry.record.state === 'in-sync') entry.isForeign = entry.mustLeave = true;
-      else this.#connect(entry, effects, null);
+      else connect(entry, this.#introduction, effects, null);
     }
     this.#lose(entry, code, nowMs, effects);
     this.#settle(nowMs, effects);
@@ -243,97 +248,92 @@ export class Volume {
     const wasUp = entry.welcome !== undefined;
     const { isChanging } = this.#keeper;
     const isWaitedFor = this.#copies.lose(entry, {
-      isActive: this.#phase === 'active',
+      isActive: this.#phase === 'active' || this.#phase === 'stopping',
       isChanging,
     });
     if (!isWaitedFor) this.#io.forget(entry);
     if (!wasUp) return;
     const { replicaId, record } = entry;
     effects.push(notice('copy lost', { replica: replicaId, reason, state: record.state }));
-    this.#syncs.copyLost(entry, this.#copies, nowMs, effects);
-    if (this.#phase === 'settling' || this.#phase === 'equalising') {
-      this.#syncs.stopEqualising();
-      this.#phase = 'gathering';
-      this.#gatherDeadlineMs = nowMs + this.#timing.gatherMs;
-    }
+    this.#syncs.copyLost(entry, { nowMs, effects });
+    if (this.#phase === 'starting') this.#start?.gatherAgain(nowMs);
   }
 
   /** Level-triggered: brings the record, the syncs and the held I/O in line with what is known. */
   #settle(nowMs: number, effects: VolumeEffect[]): void {
-    if (this.#phase === 'new' || this.#phase === 'claiming') return;
+    const start = this.#start;
+    if (start === undefined || this.#phase === 'stopped') return;
+    const isStarting = this.#phase === 'starting';
     if (!this.#keeper.isChanging) {
-      if (this.#phase === 'gathering' && !this.#gather(nowMs)) return;
-      this.#keepLastCopy(effects);
+      if (isStarting && !start.decide(this.#spec, nowMs, effects)) return;
+      keepLastCopy(this.#copies, this.#spec, this.#io, effects);
+      if (!isStarting) letUnwantedLeave(this.#copies, this.#syncs, this.#io);
       const next = nextRecord(this.#record, this.#copies.entries, this.#phase === 'active');
-      if (next !== undefined) {
-        this.#keeper.change(next, effects);
-      } else if (this.#phase === 'settling') {
-        // Copies that stay were chosen and the record knows: make them identical, then serve (I6).
-        this.#phase = 'equalising';
-        this.#syncs.startEqualising(this.#copies, nowMs, effects);
-      }
+      if (next !== undefined) this.#keeper.change(next, effects);
+      else if (isStarting) start.equalise(nowMs, effects);
     }
-    if (this.#phase === 'equalising' && this.#syncs.isEqualised) this.#serve(nowMs, effects);
-    if (this.#phase !== 'active') return;
-    this.#syncs.start(this.#copies, this.#spec.sizeBytes, nowMs, effects);
+    if (isStarting && start.mayServe(nowMs, effects)) this.#serve(nowMs, effects);
+    if (this.#phase === 'starting') return;
+    if (this.#phase === 'active') this.#syncs.start({ nowMs, effects });
     this.#io.setAllowed(isIoAllowed(this.#spec, this.#copies.usableCount));
     this.#io.resume(nowMs, effects);
+    if (this.#phase === 'stopping') this.#finishStopping(effects);
   }
 
-  /**
-   * When every in-sync copy dropped its connection, none can be struck off for missing a write that
-   * nobody has. The first to return is given what it may have missed, and the others then leave.
-   */
-  #keepLastCopy(effects: VolumeEffect[]): void {
-    const inSync = this.#copies.inSync();
-    if (inSync.some((entry) => !entry.mustLeave)) return;
-    const survivor = inSync.find((entry) => entry.welcome !== undefined && !entry.isForeign);
-    if (survivor === undefined) return;
-    survivor.mustLeave = false;
-    this.#copies.recount();
-    this.#io.sendAgain(survivor, effects);
-    effects.push(notice('went on with the first copy to return', { replica: survivor.replicaId }));
+  #serve(nowMs: number, effects: VolumeEffect[]): void {
+    const { equalisedBytes } = this.#syncs;
+    this.#syncs.finishEqualising(effects);
+    this.#phase = 'active';
+    this.#io.declareEqualised();
+    const primary = this.#io.primary?.replicaId;
+    const { epoch } = this.#record;
+    effects.push(notice('serving', { epoch, health: this.health(), primary, equalisedBytes }));
+    this.#settle(nowMs, effects);
   }
 
   // Frames, time, the end.
 
   #onFrame(index: CopyIndex, frame: Frame, nowMs: number, effects: VolumeEffect[]): void {
     const entry = this.#copies.at(index);
-    if (entry.welcome === undefined) return; // sent before we gave this connection up
+    if (entry?.welcome === undefined) return; // sent before we gave this connection up
     entry.lastHeardMs = nowMs;
-    if (frame.status !== STATUS.OK) return this.#onFailure(entry, frame, nowMs, effects);
-    switch (frame.opcode) {
-      case OPCODE.WRITE_REPLY:
-      case OPCODE.TRIM_REPLY:
-        if (this.#syncs.onWritten(entry, frame.seq, nowMs, effects))
-          this.#onRegionDone(nowMs, effects);
-        else this.#io.onMutationReply(entry, frame.seq, nowMs, effects);
-        break;
-      case OPCODE.READ_REPLY:
-        if (this.#syncs.onRead(frame, nowMs, effects)) break;
-        if (!this.#io.onReadReply(frame, effects)) {
-          this.#giveUp(entry, 'its answer to a read was malformed', nowMs, effects);
-        }
-        break;
-      case OPCODE.FLUSH_REPLY:
-        if (this.#syncs.onFlushed(entry, frame.seq)) {
-          this.#copies.recount();
-          this.#settle(nowMs, effects);
-        } else this.#io.onMutationReply(entry, frame.seq, nowMs, effects);
-        break;
-      case OPCODE.GOODBYE_REPLY:
-        this.#goodbyesOwed = (this.#goodbyesOwed ?? 0) & ~entry.bit;
-        break;
-      default:
-        break; // heartbeat and status replies carry nothing but the sign of life
-    }
+    if (frame.status !== STATUS.OK) this.#onFailure(entry, frame, nowMs, effects);
+    else if (this.#syncs.owns(entry, frame.seq)) this.#onSyncReply(entry, frame, nowMs, effects);
+    else this.#onReply(entry, frame, nowMs, effects);
     if (this.#phase === 'stopping') this.#finishStopping(effects);
   }
 
-  /** A region is unlocked: writes that were held for it go on, or the start does. */
-  #onRegionDone(nowMs: number, effects: VolumeEffect[]): void {
-    this.#copies.recount();
-    if (this.#phase === 'equalising') this.#settle(nowMs, effects);
+  #onReply(entry: CopyEntry, frame: Frame, nowMs: number, effects: VolumeEffect[]): void {
+    switch (frame.opcode) {
+      case OPCODE.WRITE_REPLY:
+      case OPCODE.TRIM_REPLY:
+      case OPCODE.FLUSH_REPLY:
+        return this.#io.onMutationReply(entry, frame.seq, nowMs, effects);
+      case OPCODE.READ_REPLY:
+        if (this.#io.onReadReply(frame, nowMs, effects)) return;
+        return this.#giveUp(entry, 'its answer to a read was malformed', nowMs, effects);
+      case OPCODE.HEARTBEAT_REPLY:
+        this.#heartbeats.leases.heartbeatAnswered(entry, frame.seq, this.#copies);
+        if (this.#phase === 'active' && this.#io.waitingCount > 0) this.#io.resume(nowMs, effects);
+        return;
+      case OPCODE.CHECKPOINT_REPLY:
+        if (!this.#syncs.onCheckpoint(entry, frame.seq)) return;
+        this.#copies.recount();
+        return this.#settle(nowMs, effects);
+      case OPCODE.GOODBYE_REPLY:
+        this.#goodbyesOwed = (this.#goodbyesOwed ?? 0) & ~entry.bit;
+        return;
+      default:
+        return; // replies to marks carry nothing but the sign of life
+    }
+  }
+
+  /** A region may be unlocked by it: writes that were held for it go on, or the start does. */
+  #onSyncReply(entry: CopyEntry, frame: Frame, nowMs: number, effects: VolumeEffect[]): void {
+    if (!this.#syncs.onReply(entry, frame, { nowMs, effects })) {
+      return this.#giveUp(entry, 'its answer to a sync was malformed', nowMs, effects);
+    }
+    if (this.#phase === 'starting') this.#settle(nowMs, effects);
     else if (this.#io.waitingCount > 0) this.#io.resume(nowMs, effects);
   }
 
@@ -341,7 +341,7 @@ export class Volume {
   #onFailure(entry: CopyEntry, frame: Frame, nowMs: number, effects: VolumeEffect[]): void {
     const failure = frame.status === STATUS.NO_SPACE ? 'NO_SPACE' : 'IO_FAILED';
     entry.syncNotBeforeMs = nowMs + this.#timing.operationMs;
-    if (this.#phase === 'equalising') entry.hasFailed = true;
+    if (this.#start?.isEqualising === true && this.#phase === 'starting') entry.hasFailed = true;
     const isLast = this.#copies.usable === entry.bit;
     const mayFail = isLast && failure === 'NO_SPACE';
     if (mayFail && this.#io.failMutation(entry, frame.seq, failure, effects)) {
@@ -365,13 +365,17 @@ export class Volume {
     this.#settle(nowMs, effects);
   }
 
+  /** About once a second, and whenever a `wake` asked for it. */
   #onTick(nowMs: number, effects: VolumeEffect[]): void {
     if (this.#phase === 'new') return;
-    for (const { entry, reason } of this.#liveness.tick(this.#copies.entries, nowMs)) {
-      this.#giveUp(entry, reason, nowMs, effects);
+    if (this.#heartbeats.isDue(nowMs)) {
+      for (const { entry, reason } of this.#heartbeats.whoIsLost(this.#copies, nowMs)) {
+        this.#giveUp(entry, reason, nowMs, effects);
+      }
+      this.#heartbeats.send(this.#copies.connected, nowMs, effects);
+      this.#io.expire(nowMs, effects);
     }
-    this.#io.sendHeartbeat(effects);
-    this.#io.expire(nowMs, effects);
+    this.#syncs.resume({ nowMs, effects });
     this.#settle(nowMs, effects);
   }
 
@@ -388,12 +392,9 @@ export class Volume {
   #finishStopping(effects: VolumeEffect[]): void {
     if (!this.#io.isIdle) return;
     this.#goodbyesOwed ??= this.#io.sendGoodbye(effects);
-    if (this.#goodbyesOwed !== 0) return;
+    // A copy that was lost meanwhile answers nothing any more.
+    if ((this.#goodbyesOwed & this.#copies.usable) !== 0) return;
     this.#phase = 'stopped';
     effects.push({ kind: 'stopped' });
   }
-}
-
-function notice(message: string, fields: Readonly<Record<string, unknown>>): VolumeEffect {
-  return { kind: 'notice', message, fields };
 }

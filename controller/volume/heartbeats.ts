@@ -1,0 +1,54 @@
+import { OPCODE } from '../../replica/protocol/constants.ts';
+import type { Copies, CopyEntry } from './copies.ts';
+import { type FrameNumbers, makeControl } from './frames.ts';
+import { Leases } from './leases.ts';
+import { Liveness } from './liveness.ts';
+import type { CopyMask, VolumeEffect } from './step.ts';
+import type { Timing } from './timing.ts';
+
+/** Timers are not exact: a tick that comes a little early is the one that was meant. */
+const EARLY = 0.9;
+
+/** Asks every copy for a sign of life and a lease on reads, and tells which gave none. */
+export class Heartbeats {
+  readonly leases: Leases;
+  readonly #timing: Timing;
+  readonly #numbers: FrameNumbers;
+  readonly #liveness: Liveness;
+  #lastMs = Number.NEGATIVE_INFINITY;
+
+  constructor(
+    timing: Timing,
+    numbers: FrameNumbers,
+    isOverdue: (copy: CopyMask, sinceMs: number) => boolean,
+  ) {
+    this.#timing = timing;
+    this.#numbers = numbers;
+    this.leases = new Leases(timing);
+    this.#liveness = new Liveness(timing, isOverdue);
+  }
+
+  start(nowMs: number): void {
+    this.#liveness.start(nowMs);
+  }
+
+  /** Ticks come also when something wanted to be woken; heartbeats keep their pace. */
+  isDue(nowMs: number): boolean {
+    return nowMs - this.#lastMs >= this.#timing.heartbeatMs * EARLY;
+  }
+
+  /** Which copies must be given up, and why; once per beat. */
+  whoIsLost(copies: Copies, nowMs: number): { entry: CopyEntry; reason: string }[] {
+    this.#lastMs = nowMs;
+    return this.#liveness.tick(copies.entries, nowMs);
+  }
+
+  /** Carries stableSeq as well, to copies that are otherwise idle. */
+  send(copies: CopyMask, nowMs: number, effects: VolumeEffect[]): void {
+    if (copies === 0) return;
+    const lease = { start: 0, end: this.#timing.leaseMs };
+    const heartbeat = makeControl(this.#numbers, OPCODE.HEARTBEAT, copies, lease);
+    this.leases.heartbeatSent(heartbeat.seq, nowMs);
+    effects.push(heartbeat);
+  }
+}

@@ -1,0 +1,43 @@
+import type { VolumeSpec } from '../protocol/registration.ts';
+import type { Copies } from './copies.ts';
+import { chooseSurvivor } from './gathering.ts';
+import type { IoPath } from './io-path.ts';
+import { notice, noticeLoss } from './notices.ts';
+import type { VolumeEffect } from './step.ts';
+import type { SyncJobs } from './sync-jobs.ts';
+
+/**
+ * When every in-sync copy dropped its connection, none can be struck off for missing a write that
+ * nobody has. The first to return is given what it may have missed, and the others then leave.
+ */
+export function keepLastCopy(
+  copies: Copies,
+  spec: VolumeSpec,
+  io: IoPath,
+  effects: VolumeEffect[],
+): void {
+  const inSync = copies.inSync();
+  if (inSync.some((entry) => !entry.mustLeave)) return;
+  const choice = chooseSurvivor(inSync, spec);
+  if (choice === undefined) return;
+  const { survivor, loss } = choice;
+  survivor.mustLeave = false;
+  copies.recount();
+  noticeLoss(loss, survivor, effects);
+  io.sendAgain(survivor, effects);
+  effects.push(notice('went on with the first copy to return', { replica: survivor.replicaId }));
+}
+
+/** The orchestrator wants a copy gone: it goes as soon as another one has everything (I12). */
+export function letUnwantedLeave(copies: Copies, syncs: SyncJobs, io: IoPath): void {
+  for (const entry of copies.entries) {
+    if (!entry.isUnwanted) continue;
+    if (entry.record.state !== 'in-sync') {
+      syncs.cancel(entry);
+      io.forget(entry);
+    } else if ((copies.usable & ~entry.bit) !== 0) {
+      entry.mustLeave = true;
+    }
+    copies.recount();
+  }
+}

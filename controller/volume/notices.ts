@@ -1,0 +1,19 @@
+import type { CopyEntry } from './copies.ts';
+import type { Loss } from './gathering.ts';
+import type { VolumeEffect } from './step.ts';
+
+/** A state transition worth one line in the log. */
+export function notice(message: string, fields: Readonly<Record<string, unknown>>): VolumeEffect {
+  return { kind: 'notice', message, fields };
+}
+
+/** Says what may be gone, to the operator and to the initiators (I13). */
+export function noticeLoss(loss: Loss, { replicaId }: CopyEntry, effects: VolumeEffect[]): void {
+  if (loss === 'none') return;
+  const consequence = 'writes that were acknowledged but never flushed may be gone';
+  const message =
+    loss === 'all-lost-power'
+      ? 'every copy lost power or failed a flush'
+      : 'started from a copy that may lack writes';
+  effects.push(notice(message, { replica: replicaId, consequence }), { kind: 'power-lost' });
+}
