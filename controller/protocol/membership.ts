@@ -1,6 +1,5 @@
 import { KeelsonError } from '../../replica/common/errors.ts';
 import { MAX_COPIES } from '../../replica/common/limits.ts';
-import { MAX_GENERATION } from '../../replica/protocol/stamps.ts';
 import {
   type Fields,
   readInteger,
@@ -9,6 +8,7 @@ import {
   readString,
   readStringOrNull,
 } from '../../replica/common/validate.ts';
+import { MAX_GENERATION } from '../../replica/protocol/stamps.ts';
 
 /**
  * The membership record (design section 3): who may write to a volume and which copies hold every
@@ -68,28 +68,119 @@ export function makeInitialMembership(
 }
 
 /**
- * Why `next` may not replace `current`, or undefined when it may. The registry asks this at every
- * compare-and-swap; it holds whatever a controller believes (I3, I12).
+ * Why a controller may not replace `current` by `next`, or undefined when it may. The registry asks
+ * this at every compare-and-swap; it holds whatever a controller believes (I3, I5, I12).
  */
 export function whyInvalidChange(current: Membership, next: Membership): string | undefined {
   if (next.version !== current.version + 1) {
-    return `version: expected ${current.version + 1}, got ${next.version}`;
+    return expected('version', current.version + 1, next.version);
   }
-  if (next.generation < current.generation) {
-    return `generation: expected at least ${current.generation}, got ${next.generation}`;
+  if (next.epoch === current.epoch + 1) return whyInvalidTakeover(current, next);
+  if (next.epoch !== current.epoch) {
+    return expected('epoch', `${current.epoch} or ${current.epoch + 1}`, next.epoch);
   }
-  const isTakeover = next.epoch === current.epoch + 1;
-  if (!isTakeover && next.epoch !== current.epoch) {
-    return `epoch: expected ${current.epoch} or ${current.epoch + 1}, got ${next.epoch}`;
+  return whyInvalidStep(current, next);
+}
+
+/**
+ * Why the orchestrator may not replace `current` by `next`: it only lists and unlists copies, and
+ * never takes out one that is in-sync (ADR 0014).
+ */
+export function whyInvalidPlacement(current: Membership, next: Membership): string | undefined {
+  if (next.version !== current.version + 1) {
+    return expected('version', current.version + 1, next.version);
   }
-  if (!isTakeover && next.controller?.instanceId !== current.controller?.instanceId) {
-    return `controller: expected ${current.controller?.instanceId}, which holds epoch ${current.epoch}`;
+  if (next.epoch !== current.epoch) return expected('epoch', current.epoch, next.epoch);
+  if (next.generation !== current.generation) {
+    return expected('generation', current.generation, next.generation);
   }
-  if (inSyncSet(current) !== inSyncSet(next) && next.generation === current.generation) {
-    return 'generation: the in-sync set changed without a new one';
+  if (!isSameController(current, next)) {
+    return expected('controller', nameOf(current.controller), nameOf(next.controller));
   }
-  if (!Object.values(next.copies).some((copy) => copy.state === 'in-sync')) {
-    return 'copies: the last in-sync copy would be gone';
+  for (const [replicaId, copy] of Object.entries(next.copies)) {
+    const has = showCopy(current.copies[replicaId] ?? makeNewCopy(copy.node));
+    if (has !== showCopy(copy)) return `copy ${replicaId}: expected ${has}, got ${showCopy(copy)}`;
+  }
+  for (const [replicaId, { state }] of Object.entries(current.copies)) {
+    if (next.copies[replicaId] === undefined && state === 'in-sync') {
+      return `copy ${replicaId}: expected it to stay, as it is in-sync, got it removed`;
+    }
+  }
+  return undefined;
+}
+
+/** A copy that was just added: nothing is known of what it has. */
+export function makeNewCopy(node: string): Copy {
+  return { node, dataId: null, state: 'syncing', generation: 0, session: 0 };
+}
+
+/** Taking over changes who may write and nothing else: no copy has been asked yet. */
+function whyInvalidTakeover(current: Membership, next: Membership): string | undefined {
+  if (next.controller === null) return expected('controller', 'the one that takes over', 'none');
+  if (next.generation !== current.generation + 1) {
+    return expected('generation', current.generation + 1, next.generation);
+  }
+  for (const replicaId of new Set([...Object.keys(current.copies), ...Object.keys(next.copies)])) {
+    const [has, got] = [current.copies[replicaId], next.copies[replicaId]].map(showCopy);
+    if (has !== got) return `copy ${replicaId}: expected ${has} at a takeover, got ${got}`;
+  }
+  return undefined;
+}
+
+/** A change by the controller that holds the epoch. */
+function whyInvalidStep(current: Membership, next: Membership): string | undefined {
+  if (current.controller === null || !isSameController(current, next)) {
+    return expected('controller', nameOf(current.controller), nameOf(next.controller));
+  }
+  const { generation } = current;
+  if (next.generation !== generation && next.generation !== generation + 1) {
+    return expected('generation', `${generation} or ${generation + 1}`, next.generation);
+  }
+  const [has, asked] = [describePlaces(current), describePlaces(next)];
+  if (has !== asked) return expected('copies', has, asked);
+  for (const [replicaId, after] of Object.entries(next.copies)) {
+    const before = current.copies[replicaId];
+    const reason =
+      before && whyInvalidCopy(before, after, { from: generation, to: next.generation });
+    if (reason !== undefined) return `copy ${replicaId}: ${reason}`;
+  }
+  if (inSyncSet(current) !== inSyncSet(next) && next.generation === generation) {
+    return 'generation: expected a new one, as the in-sync set changed';
+  }
+  if (inSyncSet(next) === '') return 'copies: expected the last in-sync copy to stay so';
+  return undefined;
+}
+
+/** What may happen to one copy while the record's generation goes from `from` to `to`. */
+function whyInvalidCopy(
+  before: Copy,
+  after: Copy,
+  { from, to }: { from: number; to: number },
+): string | undefined {
+  if (after.state === 'in-sync') {
+    if (before.state !== 'in-sync' && before.state !== 'syncing') {
+      return expected('state', 'syncing before in-sync', before.state);
+    }
+    const isFirstSeen = before.state === 'in-sync' && before.dataId === null;
+    if (after.dataId !== before.dataId && !isFirstSeen) {
+      return expected('data id', before.dataId, after.dataId);
+    }
+    if (before.state === 'syncing' && after.dataId === null) {
+      return expected('data id', 'one before it is in-sync', null);
+    }
+    if (after.generation > to) return expected('generation', `at most ${to}`, after.generation);
+  } else {
+    // What it has was settled when it left; from then on it can only turn out to be less. Of
+    // another directory nothing is known.
+    const left = before.state === 'in-sync' ? from : before.generation;
+    const limit = after.dataId === before.dataId ? left : 0;
+    if (after.generation > limit) {
+      return expected('generation', `at most ${limit}`, after.generation);
+    }
+  }
+  const isUnknown = after.state === 'lost' || (after.state !== 'in-sync' && after.generation === 0);
+  if (after.session < before.session && after.dataId === before.dataId && !isUnknown) {
+    return expected('session', `at least ${before.session}`, after.session);
   }
   return undefined;
 }
@@ -127,10 +218,42 @@ function decodeCopy(fields: Fields): Copy {
   };
 }
 
+function isSameController(a: Membership, b: Membership): boolean {
+  return (
+    a.controller?.instanceId === b.controller?.instanceId &&
+    a.controller?.address === b.controller?.address
+  );
+}
+
+/** All of a copy, so that two that show the same are the same. */
+function showCopy(copy: Copy | undefined): string {
+  if (copy === undefined) return 'none';
+  const { node, state, dataId, generation, session } = copy;
+  return JSON.stringify({ node, state, dataId, generation, session });
+}
+
+function nameOf(controller: ControllerIdentity | null): string {
+  return controller === null ? 'none' : `${controller.instanceId} at ${controller.address}`;
+}
+
+/** `r1 on node1, r2 on node2`. */
+function describePlaces({ copies }: Membership): string {
+  const places = Object.entries(copies).map(([replicaId, { node }]) => `${replicaId} on ${node}`);
+  return places.sort().join(', ');
+}
+
 function inSyncSet(membership: Membership): string {
   return Object.entries(membership.copies)
     .filter(([, copy]) => copy.state === 'in-sync')
     .map(([replicaId]) => replicaId)
     .sort()
     .join(' ');
+}
+
+function expected(
+  what: string,
+  wanted: string | number | null,
+  got: string | number | null,
+): string {
+  return `${what}: expected ${wanted}, got ${got}`;
 }
