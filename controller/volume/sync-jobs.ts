@@ -239,10 +239,11 @@ export class SyncJobs {
     }
   }
 
-  /** The copy is not wanted any more: it gets no new writes either. */
+  /** The copy is not wanted any more: it gets no new writes, and does not become in-sync. */
   cancel(entry: CopyEntry): void {
     this.#jobs.delete(entry.index);
     entry.isReceiving = false;
+    entry.joining = 'no';
   }
 
   cancelAll(): void {

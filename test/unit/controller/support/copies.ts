@@ -1,12 +1,13 @@
 import type { Copy, Membership } from '../../../../controller/protocol/membership.ts';
 import { Copies, type CopyEntry } from '../../../../controller/volume/copies.ts';
-import type { Tail, Welcome } from '../../../../replica/protocol/hello.ts';
+import type { ByteRange } from '../../../../replica/common/ranges.ts';
+import type { Restart, Welcome } from '../../../../replica/protocol/hello.ts';
 
 export const SIZE_BYTES = 1024 * 1024;
 export const OWNER = { instanceId: 'i1', address: 'host:3260' };
 
 export function makeCopy(fields: Partial<Copy> = {}): Copy {
-  return { node: 'n1', dataId: 'd', state: 'in-sync', generation: 1, ...fields };
+  return { node: 'n1', dataId: 'd', state: 'in-sync', generation: 1, session: 1, ...fields };
 }
 
 /** Version 7, generation 3, epoch 2, held by `OWNER`; copies r0, r1, … as given. */
@@ -21,16 +22,18 @@ export function makeRecord(
   };
 }
 
-export function makeWelcome(fields: Partial<Welcome> = {}, tail: Tail = KNOWN): Welcome {
+export function makeWelcome(fields: Partial<Welcome> = {}): Welcome {
   return {
-    ...{ protocolVersion: 1, volumeId: 'v1', replicaId: 'r0', dataId: 'd', sizeBytes: SIZE_BYTES },
-    ...{ isPristine: false, session: 1, lastSeq: 0, bootId: 'boot', tail },
+    ...{ protocolVersion: 2, volumeId: 'v1', replicaId: 'r0', dataId: 'd', sizeBytes: SIZE_BYTES },
+    ...{ isPristine: false, session: 1, lastSeq: 0, restart: 'none', tail: [], leases: [] },
     ...fields,
   };
 }
 
-export const KNOWN: Tail = { known: true, ranges: [] };
-export const UNKNOWN: Tail = { known: false };
+/** A copy that restarted with these extents hot. */
+export function restarted(restart: Restart, ...tail: ByteRange[]): Welcome {
+  return makeWelcome({ restart, tail });
+}
 
 /** Entries of these copies, each connected unless its change says otherwise. */
 export function makeEntries(

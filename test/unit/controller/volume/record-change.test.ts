@@ -32,7 +32,7 @@ describe('record', () => {
 
   test('calls a copy lost when its directory is another one', () => {
     const next = change([{}, { mustLeave: true, isForeign: true }]);
-    expect(next?.copies.r1).toMatchObject({ state: 'lost' });
+    expect(next?.copies.r1).toMatchObject({ state: 'lost', generation: 0 });
   });
 
   test('never strikes off the last in-sync copies, whatever happened to them (I12)', () => {
@@ -54,7 +54,7 @@ describe('record', () => {
       expect(change(given, false)).toBeUndefined();
       expect(change(given)).toMatchObject({
         generation: 3,
-        copies: { r1: { state: 'syncing', dataId: 'new' } },
+        copies: { r1: { state: 'syncing', dataId: 'new', generation: 0 } },
       });
     },
   );
@@ -63,6 +63,27 @@ describe('record', () => {
     const welcome = makeWelcome({ dataId: 'new' });
     const next = change([{}, { copy: { state: 'syncing' }, welcome }]);
     expect(next?.copies.r1).toMatchObject({ state: 'syncing', dataId: 'new' });
+  });
+
+  test('S41: lets a copy that comes back sync from the generation at which it left', () => {
+    const next = change([{}, { copy: { state: 'stale', generation: 2 } }]);
+    expect(next?.copies.r1).toMatchObject({ state: 'syncing', generation: 2 });
+  });
+
+  test('I5: knows nothing of a copy whose disk was rolled back', () => {
+    const copy = { state: 'stale', generation: 2, session: 5 } as const;
+    const next = change([{}, { copy, welcome: makeWelcome({ session: 3 }) }]);
+    expect(next?.copies.r1).toMatchObject({ state: 'syncing', generation: 0, session: 3 });
+  });
+
+  test('I5: repeats the sessions of its copies once the volume is active', () => {
+    const given: Given = [{ welcome: makeWelcome({ session: 4 }) }, {}];
+    expect(change(given, false)).toBeUndefined();
+    expect(change(given)).toMatchObject({ generation: 3, copies: { r0: { session: 4 } } });
+  });
+
+  test('does not sync a copy that the orchestrator wants gone', () => {
+    expect(change([{}, { copy: { state: 'stale' }, isUnwanted: true }])).toBeUndefined();
   });
 
   test('takes a durable copy in while another leaves, in one change', () => {
