@@ -1,9 +1,9 @@
 import type { VolumeSpec } from '../protocol/registration.ts';
-import type { Copies } from './copies.ts';
+import type { Copies, CopyEntry } from './copies.ts';
 import { decideStart, mayStart } from './gathering.ts';
 import type { IoPath } from './io-path.ts';
 import type { Leases } from './leases.ts';
-import { noticeLoss } from './notices.ts';
+import { notice, noticeLoss } from './notices.ts';
 import type { VolumeEffect } from './step.ts';
 import type { SyncJobs } from './sync-jobs.ts';
 import type { Timing } from './timing.ts';
@@ -26,6 +26,7 @@ export class VolumeStart {
   readonly #parts: StartParts;
   #phase: 'gathering' | 'settling' | 'equalising' = 'gathering';
   #deadlineMs: number;
+  #saidMissing = '';
 
   constructor(parts: StartParts, nowMs: number) {
     this.#parts = parts;
@@ -52,7 +53,11 @@ export class VolumeStart {
     if (this.#phase !== 'gathering') return true;
     const { copies, io, syncs, random } = this.#parts;
     const inSync = copies.inSync();
-    if (!mayStart(inSync, spec, nowMs >= this.#deadlineMs)) return false;
+    const isWaitOver = nowMs >= this.#deadlineMs;
+    if (!mayStart(inSync, spec, isWaitOver)) {
+      if (isWaitOver) this.#sayWhatIsMissing(inSync, effects);
+      return false;
+    }
     const decision = decideStart(inSync, random);
     if (decision === undefined) return false;
     for (const entry of inSync) {
@@ -65,6 +70,21 @@ export class VolumeStart {
     copies.recount();
     this.#phase = 'settling';
     return true;
+  }
+
+  /** Once for each set of copies: what an operator wants to know when a volume does not come up. */
+  #sayWhatIsMissing(inSync: readonly CopyEntry[], effects: VolumeEffect[]): void {
+    const missing = inSync.filter(({ welcome }) => welcome === undefined);
+    const names = missing
+      .map(({ replicaId, record }) => `${replicaId} on ${record.node}`)
+      .join(', ');
+    if (names === this.#saidMissing) return;
+    this.#saidMissing = names;
+    const others = inSync.filter(({ welcome }) => welcome !== undefined);
+    const mayLackWrites = others
+      .filter(({ welcome }) => welcome?.restart === 'may-lack-writes')
+      .map(({ replicaId }) => replicaId);
+    effects.push(notice('waits for in-sync copies', { missing: names, mayLackWrites }));
   }
 
   /** The record knows which copies stay: they are made identical (I6). */
