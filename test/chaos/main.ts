@@ -1,0 +1,44 @@
+import { parseArgs } from 'node:util';
+import { isolate, whyImpossible } from './isolation.ts';
+import { runChaos } from './run.ts';
+
+const HELP = `npm run test:chaos -- [--minutes 5] [--seed N]
+
+An embedded installation under verified random I/O, while processes are killed and stopped, links
+cut and slowed down, and a disk filled up. The seed decides faults and I/O; what they meet is up to
+the machine, so a failure may need several runs to come back. Needs root and Linux.
+`;
+
+const { values } = parseArgs({
+  options: {
+    minutes: { type: 'string', default: '5' },
+    seed: { type: 'string' },
+    help: { type: 'boolean', short: 'h', default: false },
+  },
+});
+const minutes = Number(values.minutes);
+const seed = Number(values.seed ?? Date.now() % 1_000_000);
+if (values.help || !(minutes > 0) || !Number.isInteger(seed)) {
+  process.stdout.write(HELP);
+  process.exit(values.help ? 0 : 2);
+}
+const obstacle = whyImpossible();
+if (obstacle !== undefined) {
+  process.stderr.write(`chaos: ${obstacle}\n`);
+  process.exit(1);
+}
+isolate();
+
+const { failure, summary, directory } = await runChaos(seed, minutes * 60_000);
+process.stdout.write(`\nseed ${seed}, ${minutes} minutes\n${summary.join('\n')}\n`);
+if (failure === undefined) {
+  process.stdout.write('passed\n');
+  process.exit(0);
+}
+process.stdout.write(
+  `FAILED: ${failure}\n\n` +
+    `what happened: ${directory}/timeline.log\n` +
+    `logs: ${directory}/orchestrator.log, ${directory}/data/logs\n` +
+    `again: npm run test:chaos -- --minutes ${minutes} --seed ${seed}\n`,
+);
+process.exit(1);
