@@ -16,6 +16,7 @@ function makeSend(copies: number, seq: number, fields: Partial<SendEffect> = {})
   const length = fields.data?.length ?? 0;
   return {
     ...{ kind: 'send', copies, opcode: OPCODE.WRITE, flags: 0, seq, stableSeq: 3, offset: 8192 },
+    generation: 5,
     ...{ length, data: undefined, isEncoded: false, ...fields },
   };
 }
@@ -73,7 +74,9 @@ describe('frame batch', () => {
     expect(taken.get(11)?.frames).toMatchObject([
       { ...{ opcode: OPCODE.WRITE, flags: FLAG.FUA, status: 0, seq: 2 ** 40 } },
     ]);
-    expect(taken.get(11)?.frames).toMatchObject([{ stableSeq: 3, offset: 8192, length: 4096 }]);
+    expect(taken.get(11)?.frames).toMatchObject([
+      { stableSeq: 3, offset: 8192, length: 4096, generation: 5 },
+    ]);
   });
 
   test('compresses what gets smaller and sends the rest as it is', () => {

@@ -7,12 +7,15 @@ import { MAX_VOLUME_BYTES } from '../../../../replica/common/limits.ts';
 import { makeRecord } from '../support/copies.ts';
 
 const REGISTRATION: Registration = {
+  revision: 4,
   volume: {
     ...{ id: 'v1', namespace: 'default', name: 'db', sizeBytes: 1024 * 1024 },
     ...{ replicas: 1, failureMode: 'soft', failureTolerance: 1 },
   },
   membership: makeRecord([{}, {}]),
   addresses: { r0: { host: '127.0.0.11', port: 5703 }, r1: { host: '127.0.0.12', port: 5703 } },
+  leaving: ['r1'],
+  goneInstances: ['i0'],
 };
 
 test('registration decoder returns what was encoded', () => {
@@ -33,12 +36,19 @@ test.each<[string, unknown]>([
   expect(() => decodeRegistration({ ...REGISTRATION, volume })).toThrow(field);
 });
 
+test('registration decoder refuses more copies and controllers than there can be', () => {
+  const many = Array.from({ length: 65 }, (_, index) => `x${index}`);
+  for (const field of ['leaving', 'goneInstances']) {
+    expect(() => decodeRegistration({ ...REGISTRATION, [field]: many })).toThrow(field);
+  }
+});
+
 test.each([0, 65_536, '5703'])('registration decoder refuses port %p', (port) => {
   const addresses = { r0: { host: 'h', port } };
   expect(() => decodeRegistration({ ...REGISTRATION, addresses })).toThrow('port');
 });
 
-test.each(['volume', 'membership', 'addresses'])(
+test.each(['revision', 'volume', 'membership', 'addresses', 'leaving', 'goneInstances'])(
   'registration decoder refuses none: %s',
   (part) => {
     expect(() => decodeRegistration({ ...REGISTRATION, [part]: undefined })).toThrow(part);
