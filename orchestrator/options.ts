@@ -13,15 +13,21 @@ export interface Options {
   readonly apiPort: number;
   /** Create default/demo when there is no volume at all. */
   readonly hasDemo: boolean;
+  /** How long a copy's node may be down before another copy is made on another node. */
+  readonly replaceAfterMs: number;
 }
 
 export const DEFAULT_NODE_COUNT = 3;
+
+const DEFAULT_REPLACE_AFTER_SECONDS = 60;
+const MAX_REPLACE_AFTER_SECONDS = 86_400;
 
 export const HELP = `npm start -- [options]
 
   --data DIR        where everything is kept   (default: $KEELSON_DATA or ./.keelson)
   --nodes 3         number of nodes, 1 to ${MAX_NODES}    (default: as last time, or ${DEFAULT_NODE_COUNT})
   --api-port 5705   port of the API on 127.0.0.1
+  --replace-after ${DEFAULT_REPLACE_AFTER_SECONDS}  seconds that a copy may be away before another node gets one
   --no-demo         do not create the volume default/demo on an empty installation
   --help
 `;
@@ -33,12 +39,15 @@ export function parseOptions(
 ): Options {
   const values = parseValues(words);
   const { nodes, 'api-port': apiPort = String(ORCHESTRATOR_PORT) } = values;
+  const replaceAfter = values['replace-after'] ?? String(DEFAULT_REPLACE_AFTER_SECONDS);
+  const replaceAfterRange = [0, MAX_REPLACE_AFTER_SECONDS] as const;
   return {
     isHelp: values.help === true,
     root: resolve(values.data ?? environment.KEELSON_DATA ?? '.keelson'),
     nodeCount: nodes === undefined ? undefined : readNumber('--nodes', nodes, [1, MAX_NODES]),
     apiPort: readNumber('--api-port', apiPort, [0, 65535]),
     hasDemo: values['no-demo'] !== true,
+    replaceAfterMs: readNumber('--replace-after', replaceAfter, replaceAfterRange) * 1000,
   };
 }
 
@@ -50,6 +59,7 @@ function parseValues(words: readonly string[]) {
         data: { type: 'string' },
         nodes: { type: 'string' },
         'api-port': { type: 'string' },
+        'replace-after': { type: 'string' },
         'no-demo': { type: 'boolean' },
         help: { type: 'boolean', short: 'h' },
       },

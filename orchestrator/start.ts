@@ -9,18 +9,19 @@ import { type ApiServer, listenApi } from './api/server.ts';
 import { fetchControllerStatus } from './client/controller-status.ts';
 import type { EventLog } from './events/event-log.ts';
 import { Installation } from './installation/installation.ts';
-import { nodeNames, portalHost, replicaHost } from './model/layout.ts';
+import { portalHost, replicaHost } from './model/layout.ts';
 import { decodeVolumeRequest, type VolumeRecord } from './model/volume.ts';
 import { DEFAULT_NODE_COUNT, type Options } from './options.ts';
 import { processesOf } from './plan/processes.ts';
 import {
   ProcessPlatform,
   type ProcessPlatformOptions,
+  prepareNodes,
 } from './platforms/process/process-platform.ts';
 import { Registry } from './registry/registry.ts';
 import { lockRoot } from './registry/root-lock.ts';
 
-export interface StartOptions extends Pick<Options, 'root' | 'nodeCount' | 'apiPort' | 'hasDemo'> {
+export interface StartOptions extends Omit<Options, 'isHelp'> {
   readonly programs: ProcessPlatformOptions['programs'];
   readonly log: Log;
   readonly events: EventLog;
@@ -55,17 +56,18 @@ export async function startOrchestrator(options: StartOptions): Promise<Orchestr
   try {
     const registry = await Registry.open(options.root, options.nodeCount ?? DEFAULT_NODE_COUNT);
     if (options.nodeCount !== undefined) await registry.setNodeCount(options.nodeCount);
+    await makeNodes(options.root, registry);
     api = await listenApi(options.apiPort, options.log);
     const registryUrl = api.url;
     const installation = new Installation({
       registry,
       events: options.events,
       fetchStatus: fetchControllerStatus,
+      replaceAfterMs: options.replaceAfterMs,
       makePlatform: (onChange) =>
         new ProcessPlatform({
-          root: options.root,
-          nodeCount: registry.nodeCount,
-          registryUrl,
+          ...{ root: options.root, registryUrl, nodes: registry.nodes },
+          installationId: registry.installationId,
           programs: options.programs,
           onChange,
         }),
@@ -92,20 +94,27 @@ export async function startOrchestrator(options: StartOptions): Promise<Orchestr
   }
 }
 
+/** Makes the directories of nodes that are new, once: one that is missing later is a missing disk. */
+export async function makeNodes(root: string, registry: Registry): Promise<void> {
+  for (const name of prepareNodes(root, registry)) {
+    await registry.changeNode(name, { isPrepared: true });
+  }
+}
+
 interface Endpoint {
   readonly host: string;
   readonly port: number;
 }
 
 async function createDemo(installation: Installation): Promise<void> {
-  const replicas = Math.min(DEMO_REPLICAS, installation.registry.nodeCount - 1);
+  const replicas = Math.min(DEMO_REPLICAS, installation.registry.nodes.length - 1);
   const labels = { 'keelson.io/replicas': String(replicas) };
   await installation.create(decodeVolumeRequest({ ...DEMO, labels }));
 }
 
-function demoEndpoints({ nodeCount }: Registry): Endpoint[] {
-  const replicas = nodeNames(nodeCount).map((node) => ({
-    host: replicaHost(0, node),
+function demoEndpoints({ nodes }: Registry): Endpoint[] {
+  const replicas = nodes.map(({ name }) => ({
+    host: replicaHost(0, name),
     port: REPLICATION_PORT,
   }));
   return [{ host: portalHost(0), port: ISCSI_PORT }, ...replicas];

@@ -11,6 +11,8 @@ import {
 export interface ControllerOptions {
   readonly namespace: string;
   readonly name: string;
+  /** What it calls itself in the membership record: another one at each start. */
+  readonly instanceId: string;
   /** URL of the orchestrator that keeps the membership record. */
   readonly registry: string;
   readonly host: string;
@@ -44,6 +46,7 @@ export function readOptions(
   return {
     namespace,
     name,
+    instanceId: readInstanceId(required('instance-id')),
     registry: readUrl(required('registry')),
     host: required('listen'),
     port: readPort('port', values.port, ISCSI_PORT),
@@ -57,11 +60,19 @@ function parse(args: readonly string[]) {
   try {
     return parseArgs({
       args: [...args],
-      options: { volume: text, registry: text, listen: text, port: text, 'admin-port': text },
+      options: {
+        ...{ volume: text, 'instance-id': text, registry: text },
+        ...{ listen: text, port: text, 'admin-port': text },
+      },
     }).values;
   } catch (error) {
     throw invalidOption(messageOf(error));
   }
+}
+
+function readInstanceId(text: string): string {
+  if (/^[a-zA-Z0-9-]{1,64}$/.test(text)) return text;
+  throw invalidOption(`--instance-id: expected 1 to 64 letters, digits and -, got ${text}`);
 }
 
 function readUrl(text: string): string {

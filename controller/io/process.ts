@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import { createServer, type Server } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
 import { type Clock, monotonicClock } from '../../replica/common/clock.ts';
@@ -18,7 +17,7 @@ import { Volume } from '../volume/volume.ts';
 import { ControllerDriver, type Stop } from './driver.ts';
 import { makeCounters, makeMetrics } from './metrics.ts';
 import type { ControllerOptions } from './options.ts';
-import { HttpRegistry, type Registry } from './registry-client.ts';
+import { followRegistration, HttpRegistry, type Registry } from './registry-client.ts';
 import { SlabPool } from './slab-pool.ts';
 
 export interface RunningController {
@@ -42,8 +41,8 @@ const DRAIN_MS = 5_000;
  * Errors: a KeelsonError that says in one sentence why the controller cannot start.
  */
 export async function startController(options: ControllerOptions): Promise<RunningController> {
+  const { instanceId } = options;
   const volumeName = `${options.namespace}/${options.name}`;
-  const instanceId = randomUUID();
   const log = makeLog({ role: 'controller', volume: volumeName, instanceId });
   const registry = new HttpRegistry({ ...options, url: options.registry });
   const [lz4, registration] = await Promise.all([loadLz4(), readRegistration(registry)]);
@@ -78,6 +77,11 @@ export async function startController(options: ControllerOptions): Promise<Runni
     lz4: lz4.name,
   });
   driver.start({ instanceId, address: portal }, Math.random());
+  const following = new AbortController();
+  void followRegistration({
+    ...{ registry, from: registration, signal: following.signal },
+    onChange: (changed) => driver.update(changed),
+  });
   const server = await listen(options, driver);
   const admin = await listenAdmin(options, {
     isReady: () => volume.isActive,
@@ -93,6 +97,7 @@ export async function startController(options: ControllerOptions): Promise<Runni
       const { code, reason } = stop;
       if (code === undefined) log.info('controller stops', { reason });
       else log.error('controller stops', { code, reason });
+      following.abort();
       server.close();
       driver.close();
       await admin.close();

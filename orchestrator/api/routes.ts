@@ -1,8 +1,10 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { decodeMembership } from '../../controller/protocol/membership.ts';
 import { ERROR_CODES, KeelsonError } from '../../replica/common/errors.ts';
-import type { Installation } from '../installation/installation.ts';
-import { addressOf, decodeVolumeRequest } from '../model/volume.ts';
+import { readBoolean, readObject } from '../../replica/common/validate.ts';
+import type { Installation, RegistrationWait } from '../installation/installation.ts';
+import { decodeVolumeUpdate } from '../model/update.ts';
+import { addressOf, decodeVolumeRequest, refuseUnknownFields } from '../model/volume.ts';
 import { streamEvents } from './event-stream.ts';
 import { bearerToken, readJsonBody, sendJson } from './http.ts';
 
@@ -16,7 +18,7 @@ export interface Exchange {
 }
 
 export interface Route {
-  readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE';
+  readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
   readonly path: string;
   readonly query?: readonly string[];
   readonly handle: (exchange: Exchange) => Promise<void> | void;
@@ -31,19 +33,21 @@ export const ROUTES: readonly Route[] = [
   { method: 'POST', path: '/v1/volumes', handle: createVolume },
   { method: 'GET', path: '/v1/volumes', query: ['namespace'], handle: listVolumes },
   { method: 'GET', path: '/v1/volumes/*/*', handle: inspectVolume },
+  { method: 'PATCH', path: '/v1/volumes/*/*', handle: updateVolume },
   { method: 'DELETE', path: '/v1/volumes/*/*', query: ['force'], handle: deleteVolume },
   {
     method: 'GET',
     path: '/v1/nodes',
     handle: ({ installation, response }) => sendJson(response, 200, installation.nodes()),
   },
+  { method: 'PATCH', path: '/v1/nodes/*', handle: changeNode },
   {
     method: 'GET',
     path: '/v1/events',
     handle: ({ installation, request, response }) =>
       streamEvents(installation.events, request, response),
   },
-  { method: 'GET', path: '/v1/registry/*/*', handle: readRegistration },
+  { method: 'GET', path: '/v1/registry/*/*', query: ['after'], handle: readRegistration },
   { method: 'PUT', path: '/v1/registry/*/*/membership', handle: changeMembership },
 ];
 
@@ -63,6 +67,13 @@ async function inspectVolume(exchange: Exchange): Promise<void> {
   sendJson(exchange.response, 200, await exchange.installation.view(addressIn(exchange)));
 }
 
+async function updateVolume(exchange: Exchange): Promise<void> {
+  const { installation, request, response } = exchange;
+  const address = addressIn(exchange);
+  await installation.update(address, decodeVolumeUpdate(await readJsonBody(request)));
+  sendJson(response, 200, await installation.view(address));
+}
+
 async function deleteVolume(exchange: Exchange): Promise<void> {
   const force = exchange.query.get('force') ?? 'false';
   if (force !== 'true' && force !== 'false') {
@@ -72,10 +83,30 @@ async function deleteVolume(exchange: Exchange): Promise<void> {
   sendJson(exchange.response, 200, {});
 }
 
-function readRegistration(exchange: Exchange): void {
-  const secret = bearerToken(exchange.request);
-  const registration = exchange.installation.registration(addressIn(exchange), secret);
-  sendJson(exchange.response, 200, registration);
+async function changeNode({ installation, request, response, names }: Exchange): Promise<void> {
+  const fields = readObject(await readJsonBody(request), 'node');
+  refuseUnknownFields(fields, ['isCordoned']);
+  const isCordoned = readBoolean(fields, 'isCordoned');
+  sendJson(response, 200, await installation.setCordoned(names[0] ?? '', isCordoned));
+}
+
+async function readRegistration(exchange: Exchange): Promise<void> {
+  const { installation, request, response } = exchange;
+  const address = addressIn(exchange);
+  const secret = bearerToken(request);
+  sendJson(response, 200, await installation.registration(address, secret, waitIn(exchange)));
+}
+
+/** `after=N`: the answer is wanted once the revision is another one, as long as somebody listens. */
+function waitIn({ query, response }: Exchange): RegistrationWait | undefined {
+  const after = query.get('after');
+  if (after === null) return undefined;
+  if (!/^\d{1,15}$/.test(after)) {
+    throw new KeelsonError('INVALID_ARGUMENT', 'after: expected the revision that is known');
+  }
+  const gone = new AbortController();
+  response.once('close', () => gone.abort());
+  return { after: Number(after), givenUp: gone.signal };
 }
 
 async function changeMembership(exchange: Exchange): Promise<void> {

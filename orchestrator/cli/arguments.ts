@@ -15,9 +15,16 @@ type Verb =
     }
   | { readonly kind: 'volume ls'; readonly namespace?: string }
   | { readonly kind: 'volume inspect'; readonly volume: VolumeName }
+  | {
+      readonly kind: 'volume update';
+      readonly volume: VolumeName;
+      readonly labelsAdd: Readonly<Record<string, string>>;
+      readonly labelsRemove: readonly string[];
+    }
   | { readonly kind: 'volume rm'; readonly volume: VolumeName; readonly isForced: boolean }
   | { readonly kind: 'volume watch'; readonly volume?: VolumeName }
-  | { readonly kind: 'node ls' };
+  | { readonly kind: 'node ls' }
+  | { readonly kind: 'node cordon' | 'node uncordon'; readonly node: string };
 
 export const DEFAULT_API = 'http://127.0.0.1:5705';
 
@@ -26,11 +33,15 @@ export const HELP = `keelson - replicated block volumes
   keelson volume create [--size 1Gi] [--label KEY=VALUE]... NAME
   keelson volume ls
   keelson volume inspect NAME
+  keelson volume update [--label-add KEY=VALUE]... [--label-rm KEY]... NAME
   keelson volume rm [--force] NAME
   keelson volume watch [NAME]
   keelson node ls
+  keelson node cordon NODE          no new copies there; those that it has stay
+  keelson node uncordon NODE
 
-NAME is NAME or NAMESPACE/NAME.
+NAME is NAME or NAMESPACE/NAME. An update acts on the live volume; a label that decides something
+takes the place of every other name for the same thing.
 
   -n, --namespace NAMESPACE   default: default (ls: all)
   -o, --output table|json     default: table
@@ -40,6 +51,8 @@ Labels that decide something:
   keelson.io/replicas=0..5             copies besides the first, default 0
   keelson.io/failure-mode=soft|hard|alwayson
   keelson.io/failure-tolerance=0..4    copies that may be missing in soft mode
+Names from StorageOS do the same: storageos.com/replicas, storageos.feature.replicas,
+storageos.com/failure.mode, storageos.com/failure.tolerance.
 `;
 
 /** The command line does not say what to do: exit code 2. */
@@ -57,6 +70,8 @@ const OPTIONS = {
   help: { type: 'boolean', short: 'h' },
   size: { type: 'string' },
   label: { type: 'string', multiple: true },
+  'label-add': { type: 'string', multiple: true },
+  'label-rm': { type: 'string', multiple: true },
   force: { type: 'boolean', short: 'f' },
 } as const;
 
@@ -68,9 +83,12 @@ const OWN: Readonly<Record<string, readonly string[]>> = {
   'volume create': ['namespace', 'size', 'label'],
   'volume ls': ['namespace'],
   'volume inspect': ['namespace'],
+  'volume update': ['namespace', 'label-add', 'label-rm'],
   'volume rm': ['namespace', 'force'],
   'volume watch': ['namespace'],
   'node ls': [],
+  'node cordon': [],
+  'node uncordon': [],
 };
 
 /** Errors: UsageError; INVALID_ARGUMENT for a volume name that is none. */
@@ -111,9 +129,11 @@ function parseVerb(positionals: readonly string[], values: Values): Verb {
       return {
         kind,
         volume: theVolume(kind, names, namespace),
-        labels: parseLabels(values.label ?? []),
+        labels: parseLabels('label', values.label ?? []),
         ...(values.size === undefined ? {} : { size: values.size }),
       };
+    case 'volume update':
+      return { kind, volume: theVolume(kind, names, namespace), ...parseChanges(values) };
     case 'volume inspect':
       return { kind, volume: theVolume(kind, names, namespace) };
     case 'volume rm':
@@ -128,6 +148,9 @@ function parseVerb(positionals: readonly string[], values: Values): Verb {
     case 'volume ls':
       refuseNames(kind, names);
       return namespace === undefined ? { kind } : { kind, namespace };
+    case 'node cordon':
+    case 'node uncordon':
+      return { kind, node: theOnly('node', kind, names) };
     default:
       refuseNames(kind, names);
       return { kind: 'node ls' };
@@ -139,30 +162,42 @@ function theVolume(
   names: readonly string[],
   namespace: string | undefined,
 ): VolumeName {
-  const [name] = names;
-  if (name === undefined || names.length > 1) {
-    throw new UsageError(`${kind}: expected one volume, got ${names.length}`);
-  }
+  const name = theOnly('volume', kind, names);
   if (namespace !== undefined && name.includes('/')) {
     throw new UsageError(`${kind}: give the namespace once, in ${name} or as --namespace`);
   }
   return parseVolumeName(name, namespace);
 }
 
+function theOnly(what: string, kind: string, names: readonly string[]): string {
+  const [name] = names;
+  if (name !== undefined && names.length === 1) return name;
+  throw new UsageError(`${kind}: expected one ${what}, got ${names.length}`);
+}
+
 function refuseNames(kind: string, names: readonly string[]): void {
   if (names.length > 0) throw new UsageError(`${kind} takes no name, got ${names.join(' ')}`);
 }
 
-function parseLabels(texts: readonly string[]): Record<string, string> {
+function parseChanges(values: Values) {
+  const labelsAdd = parseLabels('label-add', values['label-add'] ?? []);
+  const labelsRemove = values['label-rm'] ?? [];
+  if (Object.keys(labelsAdd).length + labelsRemove.length === 0) {
+    throw new UsageError('volume update: expected --label-add KEY=VALUE or --label-rm KEY');
+  }
+  return { labelsAdd, labelsRemove };
+}
+
+function parseLabels(option: string, texts: readonly string[]): Record<string, string> {
   const labels = new Map<string, string>();
   for (const text of texts) {
     const separatorIndex = text.indexOf('=');
-    if (separatorIndex < 1) throw new UsageError(`--label: expected KEY=VALUE, got ${text}`);
+    if (separatorIndex < 1) throw new UsageError(`--${option}: expected KEY=VALUE, got ${text}`);
     const key = text.slice(0, separatorIndex);
     const value = text.slice(separatorIndex + 1);
     const other = labels.get(key);
     if (other !== undefined && other !== value) {
-      throw new UsageError(`--label ${key}: given as ${other} and as ${value}`);
+      throw new UsageError(`--${option} ${key}: given as ${other} and as ${value}`);
     }
     labels.set(key, value);
   }

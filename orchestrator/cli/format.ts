@@ -38,13 +38,15 @@ export function formatVolumes(volumes: readonly VolumeView[]): string {
 }
 
 export function formatNodes(nodes: readonly NodeView[]): string {
-  const rows = nodes.map(({ name, address, copyCount, directory }) => [
-    name,
-    address,
-    String(copyCount),
-    directory,
+  const rows = nodes.map((node) => [
+    node.name,
+    formatNodeState(node),
+    node.address,
+    String(node.copyCount),
+    node.directory,
+    node.downReason ?? '',
   ]);
-  return formatTable([['NODE', 'ADDRESS', 'COPIES', 'DIRECTORY'], ...rows]);
+  return formatTable([['NODE', 'STATE', 'ADDRESS', 'COPIES', 'DIRECTORY', 'REASON'], ...rows]);
 }
 
 export function formatVolume(volume: VolumeView): string {
@@ -73,7 +75,7 @@ export function formatCopies(copies: readonly CopyView[]): string {
   const rows = copies.map((copy) => [
     copy.replicaId,
     copy.node,
-    copy.state,
+    copy.isLeaving ? `${copy.state}, leaving` : copy.state,
     copy.process,
     copy.isConnected ? 'yes' : 'no',
     copy.isPrimary ? 'primary' : '',
@@ -91,9 +93,14 @@ export function iscsiUrl({ portal, targetName }: VolumeView): string {
   return `iscsi://${portal}/${targetName}/0`;
 }
 
-function formatInSync({ copies }: VolumeView): string {
+function formatInSync({ copies, replicas }: VolumeView): string {
   const inSyncCount = copies.filter(({ state }) => state === 'in-sync').length;
-  return `${inSyncCount} of ${copies.length}`;
+  return `${inSyncCount} of ${replicas + 1}`;
+}
+
+function formatNodeState({ downReason, isCordoned }: NodeView): string {
+  if (downReason !== null) return 'down';
+  return isCordoned ? 'cordoned' : 'available';
 }
 
 function formatMode({ failureMode, failureTolerance }: VolumeView): string {

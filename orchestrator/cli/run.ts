@@ -1,3 +1,4 @@
+import { unreachable } from '../../replica/common/assert.ts';
 import type { ApiClient } from '../client/api-client.ts';
 import { addressOf } from '../model/volume.ts';
 import { type Command, HELP } from './arguments.ts';
@@ -41,6 +42,12 @@ export async function runCommand(
       print(volume, formatVolume(volume));
       return;
     }
+    case 'volume update': {
+      const { volume, labelsAdd, labelsRemove } = command;
+      const updated = await client.updateVolume(volume, { labelsAdd, labelsRemove });
+      print(updated, `${addressOf(volume)}\n`);
+      return;
+    }
     case 'volume rm':
       await client.deleteVolume(command.volume, { isForced: command.isForced });
       print({ deleted: addressOf(command.volume) }, `${addressOf(command.volume)}\n`);
@@ -51,6 +58,15 @@ export async function runCommand(
     case 'node ls': {
       const nodes = await client.nodes();
       print(nodes, formatNodes(nodes));
+      return;
     }
+    case 'node cordon':
+    case 'node uncordon': {
+      const node = await client.setCordoned(command.node, command.kind === 'node cordon');
+      print(node, `${command.node}\n`);
+      return;
+    }
+    default:
+      unreachable(command, 'command');
   }
 }

@@ -5,6 +5,7 @@ import {
   messageOf,
   systemCodeOf,
 } from '../../replica/common/errors.ts';
+import type { VolumeUpdate } from '../model/update.ts';
 import type { EventView, NodeView, VolumeView } from '../model/view.ts';
 import { addressOf, type VolumeName } from '../model/volume.ts';
 import { readServerSentEvents } from './server-sent-events.ts';
@@ -43,12 +44,20 @@ export class ApiClient {
     return this.#call('GET', `/v1/volumes/${addressOf(name)}`);
   }
 
+  updateVolume(name: VolumeName, update: VolumeUpdate): Promise<VolumeView> {
+    return this.#call('PATCH', `/v1/volumes/${addressOf(name)}`, update);
+  }
+
   async deleteVolume(name: VolumeName, options: { isForced: boolean }): Promise<void> {
     await this.#call('DELETE', `/v1/volumes/${addressOf(name)}?force=${options.isForced}`);
   }
 
   nodes(): Promise<NodeView[]> {
     return this.#call('GET', '/v1/nodes');
+  }
+
+  setCordoned(node: string, isCordoned: boolean): Promise<NodeView> {
+    return this.#call('PATCH', `/v1/nodes/${encodeURIComponent(node)}`, { isCordoned });
   }
 
   /** State changes from now on, until `signal` ends them or the orchestrator does. */

@@ -1,69 +1,77 @@
 import { timingSafeEqual } from 'node:crypto';
 import type { Membership } from '../../controller/protocol/membership.ts';
-import type { Registration } from '../../controller/protocol/registration.ts';
+import { REGISTRATION_POLL_MS, type Registration } from '../../controller/protocol/registration.ts';
 import type { ControllerStatus } from '../../controller/protocol/status.ts';
-import { unreachable } from '../../replica/common/assert.ts';
-import { monotonicClock } from '../../replica/common/clock.ts';
-import { KeelsonError, messageOf } from '../../replica/common/errors.ts';
+import { KeelsonError } from '../../replica/common/errors.ts';
 import type { EventLog } from '../events/event-log.ts';
 import { explainChange } from '../model/explain.ts';
 import { portalHost } from '../model/layout.ts';
+import { explainUpdate, type VolumeUpdate } from '../model/update.ts';
 import type { NodeView, VolumeView } from '../model/view.ts';
 import { addressOf, type VolumeRecord, type VolumeRequest, whyDifferent } from '../model/volume.ts';
-import { restartDelayMs } from '../plan/backoff.ts';
-import { type Action, plan } from '../plan/plan.ts';
-import { describeProcess } from '../plan/processes.ts';
 import type { Platform, ProcessChange } from '../platforms/platform.ts';
-import { KeyedQueue } from '../reconcile/keyed-queue.ts';
+import { Reconciler } from '../reconcile/reconciler.ts';
+import { Waiters } from '../reconcile/waiters.ts';
 import type { MembershipChange, Registry } from '../registry/registry.ts';
 import { makeVolumeView } from './make-view.ts';
-import { Waiters } from './waiters.ts';
 
 export interface InstallationOptions {
   readonly registry: Registry;
   readonly events: EventLog;
   readonly makePlatform: (onChange: (change: ProcessChange) => void) => Platform;
   readonly fetchStatus: (portalHost: string) => Promise<ControllerStatus | undefined>;
+  /** How long a copy may be away before another is made on another node. */
+  readonly replaceAfterMs: number;
+}
+
+/** A controller that waits for a registration with another revision. */
+export interface RegistrationWait {
+  readonly after: number;
+  /** It does not want the answer any more. */
+  readonly givenUp: AbortSignal;
 }
 
 /** Stopping may take a child its whole grace period. */
 const DELETION_TIMEOUT_MS = 30_000;
 
-/** All volumes of one orchestrator: what the API offers, and the loop that makes it so. */
+/** A volume has one controller, and for a moment the one before it. More are a mistake. */
+const MAX_REGISTRATION_WAITS = 16;
+
+/** All volumes of one orchestrator, as the API offers them; the reconciler makes them so. */
 export class Installation {
   readonly registry: Registry;
   readonly events: EventLog;
   readonly #platform: Platform;
+  readonly #reconciler: Reconciler;
   readonly #fetchStatus: InstallationOptions['fetchStatus'];
-  readonly #queue: KeyedQueue;
-  readonly #ready = new Waiters();
-  readonly #deleted = new Waiters();
+  readonly #changed = new Waiters();
 
   constructor(options: InstallationOptions) {
-    this.registry = options.registry;
-    this.events = options.events;
-    this.#fetchStatus = options.fetchStatus;
-    this.#platform = options.makePlatform((change) => this.#onProcessChange(change));
-    this.#queue = new KeyedQueue(
-      (address) => this.#reconcile(address),
-      (address, error) => this.events.add(address, `${messageOf(error)}; trying again`),
-    );
+    const { registry, events, fetchStatus, replaceAfterMs } = options;
+    this.registry = registry;
+    this.events = events;
+    this.#fetchStatus = fetchStatus;
+    this.#platform = options.makePlatform((change) => this.#reconciler.onProcessChange(change));
+    const platform = this.#platform;
+    this.#reconciler = new Reconciler({ registry, events, platform, fetchStatus, replaceAfterMs });
+    registry.subscribe((address) => this.#changed.resolve(address));
   }
 
   /** Brings up every volume; finishes deletions that a restart interrupted. */
   start(): void {
-    for (const { spec } of this.registry.list()) this.#queue.add(addressOf(spec));
+    this.#reconciler.addAll();
   }
 
   /** Stops every process in order; the data stays. The registry answers until the end. */
   async close(): Promise<void> {
-    this.#queue.close();
+    this.#reconciler.close();
     await this.#platform.close();
+    this.#changed.close();
     await this.registry.settle();
   }
 
   kill(): void {
-    this.#queue.close();
+    this.#reconciler.close();
     this.#platform.kill();
   }
 
@@ -85,18 +93,24 @@ export class Installation {
         `create volume ${address}: it exists and differs: ${difference}`,
       );
     }
-    const record = await this.registry.create(request);
+    const record = await this.registry.create(request, this.#downNodes());
     this.events.add(address, 'created');
-    this.#queue.add(address);
     return { record, isNew: true };
   }
 
+  /**
+   * Changes the policy of a live volume.
+   *
+   * Errors: NOT_FOUND; INVALID_ARGUMENT, naming the label; FAILED_PRECONDITION when nodes are too few.
+   */
+  async update(address: string, update: VolumeUpdate): Promise<void> {
+    const { before, after } = await this.registry.update(address, update, this.#downNodes());
+    for (const message of explainUpdate(before, after)) this.events.add(address, message);
+  }
+
   /** Resolves with whether the volume's controller serves within that time. */
-  async whenReady(address: string, timeoutMs: number): Promise<boolean> {
-    const isReady = this.#platform
-      .observe(address)
-      .some(({ role, state }) => role === 'controller' && state === 'ready');
-    return isReady || this.#ready.wait(address, timeoutMs);
+  whenReady(address: string, timeoutMs: number): Promise<boolean> {
+    return this.#reconciler.whenReady(address, timeoutMs);
   }
 
   /**
@@ -109,8 +123,8 @@ export class Installation {
     const record = this.registry.require(address);
     if (!options.isForced && !record.isDeleting) await this.#refuseIfUsed(record);
     await this.registry.markDeleting(address);
-    const isDeleted = this.#deleted.wait(address, DELETION_TIMEOUT_MS);
-    this.#queue.add(address);
+    const isDeleted = this.#reconciler.whenDeleted(address, DELETION_TIMEOUT_MS);
+    this.#reconciler.add(address);
     if (await isDeleted) return;
     throw new KeelsonError(
       'UNAVAILABLE',
@@ -143,16 +157,40 @@ export class Installation {
   }
 
   nodes(): NodeView[] {
-    const loads = this.registry.nodeLoads();
-    return this.#platform.nodes().map((node) => ({
-      ...node,
-      copyCount: loads.find((load) => load.node === node.name)?.copyCount ?? 0,
+    const copyCounts = this.registry.copyCounts();
+    return this.#platform.observeNodes().map(({ name, address, directory, down }) => ({
+      ...{ name, address, directory, copyCount: copyCounts.get(name) ?? 0 },
+      isCordoned: this.registry.nodes.some((node) => node.name === name && node.isCordoned),
+      downReason: down?.reason ?? null,
     }));
   }
 
-  /** Errors: NOT_FOUND; UNAUTHENTICATED unless `secret` is the volume's own. */
-  registration(address: string, secret: string): Registration {
+  /** Keeps new copies off a node, or lets them come again. Errors: NOT_FOUND. */
+  async setCordoned(node: string, isCordoned: boolean): Promise<NodeView | undefined> {
+    await this.registry.changeNode(node, { isCordoned });
+    this.#reconciler.addAll(); // a volume may have waited for a node
+    return this.nodes().find(({ name }) => name === node);
+  }
+
+  /**
+   * What a controller must know; with `wait`, as soon as it has another revision, or as it is after
+   * REGISTRATION_POLL_MS.
+   *
+   * Errors: NOT_FOUND; UNAUTHENTICATED unless `secret` is the volume's own; UNAVAILABLE when too many
+   * wait already, or at the end.
+   */
+  async registration(
+    address: string,
+    secret: string,
+    wait?: RegistrationWait,
+  ): Promise<Registration> {
     this.#authenticate(address, secret);
+    if (wait !== undefined && this.registry.require(address).revision === wait.after) {
+      if (this.#changed.isClosed || this.#changed.countOf(address) >= MAX_REGISTRATION_WAITS) {
+        throw new KeelsonError('UNAVAILABLE', `registry of ${address}: no more may wait for it`);
+      }
+      await this.#changed.wait(address, REGISTRATION_POLL_MS, wait.givenUp);
+    }
     return this.registry.registration(address);
   }
 
@@ -164,64 +202,17 @@ export class Installation {
   ): Promise<MembershipChange> {
     this.#authenticate(address, secret);
     const change = await this.registry.changeMembership(address, next);
-    if (change.ok) {
-      for (const message of explainChange(change.before, change.after)) {
-        this.events.add(address, message);
-      }
+    if (!change.ok) return change;
+    const wanted = this.registry.require(address).spec.replicas + 1;
+    for (const message of explainChange(change.before, change.after, wanted)) {
+      this.events.add(address, message);
     }
     return change;
   }
 
-  async #reconcile(address: string): Promise<number | undefined> {
-    const record = this.registry.get(address);
-    if (record === undefined) return undefined;
-    const observed = this.#platform.observe(address);
-    const { actions, wakeAtMs } = plan(record, observed, monotonicClock.nowMs());
-    for (const action of actions) await this.#act(record, action);
-    return wakeAtMs;
-  }
-
-  #act(record: VolumeRecord, action: Action): Promise<void> | undefined {
-    switch (action.kind) {
-      case 'start':
-        this.#platform.start(action.process);
-        return undefined;
-      case 'stop':
-        // Not awaited: its exit is a change like any other, and starts the next round.
-        void this.#platform.stop(action.key);
-        return undefined;
-      case 'erase':
-        return this.#erase(record);
-      default:
-        return unreachable(action, 'action');
-    }
-  }
-
-  async #erase(record: VolumeRecord): Promise<void> {
-    const address = addressOf(record.spec);
-    await this.#platform.erase(record);
-    await this.registry.remove(address);
-    this.events.add(address, 'deleted');
-    this.#deleted.resolve(address);
-  }
-
-  #onProcessChange(change: ProcessChange): void {
-    const address = addressOf(change.process.volume);
-    const what = describeProcess(change.process);
-    if (change.kind === 'ready') {
-      this.events.add(address, `${what} ready at ${change.address}`);
-      if (change.process.role === 'controller') this.#ready.resolve(address);
-      return;
-    }
-    // First of all the restart: it is what the initiator waits for.
-    this.#queue.add(address);
-    if (change.isStopped) {
-      this.events.add(address, `${what} stopped`);
-      return;
-    }
-    const delayMs = restartDelayMs(change.quickExits);
-    const when = delayMs === 0 ? 'restarting' : `restarting in ${delayMs} ms`;
-    this.events.add(address, `${what} exited (${change.reason}), ${when}`);
+  #downNodes(): Set<string> {
+    const down = this.#platform.observeNodes().filter((node) => node.down !== undefined);
+    return new Set(down.map(({ name }) => name));
   }
 
   async #refuseIfUsed(record: VolumeRecord): Promise<void> {

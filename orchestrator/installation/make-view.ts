@@ -3,7 +3,7 @@ import { targetNameOf } from '../../controller/protocol/target-name.ts';
 import { portalAddress } from '../model/layout.ts';
 import type { CopyView, ProcessState, VolumeView } from '../model/view.ts';
 import { addressOf, type VolumeRecord } from '../model/volume.ts';
-import type { ObservedProcess } from '../plan/plan.ts';
+import type { ObservedProcess } from '../plan/observed.ts';
 import { controllerKey, replicaKey } from '../plan/processes.ts';
 
 /**
@@ -45,6 +45,7 @@ export function makeVolumeView(
         process: stateOf(observed, replicaKey(address, replicaId)),
         isConnected: live?.isConnected ?? false,
         isPrimary: live?.isPrimary ?? false,
+        isLeaving: record.leaving.includes(replicaId),
         ...(live?.sync === undefined ? {} : { sync: live.sync }),
       };
     }),

@@ -1,7 +1,11 @@
 import type { Copy, Membership } from '../../controller/protocol/membership.ts';
 
-/** What a change of the membership record means, in plain words; empty when nobody needs to know. */
-export function explainChange(before: Membership, after: Membership): string[] {
+/**
+ * What a change of the membership record means, in plain words; empty when nobody needs to know.
+ *
+ * @param wanted how many copies the volume shall have
+ */
+export function explainChange(before: Membership, after: Membership, wanted: number): string[] {
   const messages: string[] = [];
   if (after.epoch !== before.epoch) {
     const verb = before.epoch === 0 ? 'started' : 'restarted';
@@ -11,21 +15,23 @@ export function explainChange(before: Membership, after: Membership): string[] {
     const previous = before.copies[replicaId];
     const message = explainCopy(replicaId, previous, copy);
     if (message === undefined) continue;
-    messages.push(changesHealth(previous, copy) ? `${message}, ${describeHealth(after)}` : message);
+    messages.push(
+      changesHealth(previous, copy) ? `${message}, ${describeHealth(after, wanted)}` : message,
+    );
   }
   for (const [replicaId, copy] of Object.entries(before.copies)) {
     if (after.copies[replicaId] !== undefined) continue;
-    messages.push(`copy ${replicaId} on ${copy.node} removed, ${describeHealth(after)}`);
+    messages.push(`copy ${replicaId} on ${copy.node} removed, ${describeHealth(after, wanted)}`);
   }
   return messages;
 }
 
 /** `healthy (3 of 3 copies in sync)`. */
-export function describeHealth(membership: Membership): string {
+export function describeHealth(membership: Membership, wanted: number): string {
   const copies = Object.values(membership.copies);
   const inSyncCount = copies.filter((copy) => copy.state === 'in-sync').length;
-  const health = inSyncCount === copies.length ? 'healthy' : 'degraded';
-  return `${health} (${inSyncCount} of ${copies.length} copies in sync)`;
+  const health = inSyncCount >= wanted ? 'healthy' : 'degraded';
+  return `${health} (${inSyncCount} of ${wanted} copies in sync)`;
 }
 
 function explainCopy(replicaId: string, before: Copy | undefined, after: Copy): string | undefined {

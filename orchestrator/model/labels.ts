@@ -13,7 +13,7 @@ export interface Policy {
 
 export type Labels = Readonly<Record<string, string>>;
 
-type PolicyField = keyof Policy;
+export type PolicyField = keyof Policy;
 
 /** Ours first, then what users of StorageOS have in their scripts. */
 const FIELD_OF_LABEL: Readonly<Record<string, PolicyField>> = {
@@ -41,7 +41,7 @@ const MAX_TOLERANCE = MAX_REPLICAS - 1;
 export function readPolicy(labels: Labels): Policy {
   const found = new Map<PolicyField, { label: string; value: string }>();
   for (const [label, value] of Object.entries(labels)) {
-    const field = fieldOf(label);
+    const field = knownFieldOf(label);
     if (field === undefined) continue;
     checkValue(field, label, value);
     const other = found.get(field);
@@ -66,15 +66,20 @@ export function defaultTolerance(replicas: number): number {
   return replicas === 1 ? 1 : Math.max(0, replicas - 1);
 }
 
+/** What a label decides; undefined when it is only kept for its owner. */
+export function policyFieldOf(label: string): PolicyField | undefined {
+  return Object.hasOwn(FIELD_OF_LABEL, label) ? FIELD_OF_LABEL[label] : undefined;
+}
+
 /** The labels that carry no policy: kept for their owner, never interpreted. */
 export function plainLabels(labels: Labels): Labels {
   return Object.fromEntries(
-    Object.entries(labels).filter(([label]) => FIELD_OF_LABEL[label] === undefined),
+    Object.entries(labels).filter(([label]) => policyFieldOf(label) === undefined),
   );
 }
 
-function fieldOf(label: string): PolicyField | undefined {
-  const field = Object.hasOwn(FIELD_OF_LABEL, label) ? FIELD_OF_LABEL[label] : undefined;
+function knownFieldOf(label: string): PolicyField | undefined {
+  const field = policyFieldOf(label);
   if (field === undefined && /^(keelson\.io|storageos)([./]|$)/.test(label)) {
     const known = Object.keys(FIELD_OF_LABEL).join(', ');
     throw new KeelsonError(

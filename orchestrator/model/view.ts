@@ -38,6 +38,8 @@ export interface CopyView {
   readonly process: ProcessState;
   readonly isConnected: boolean;
   readonly isPrimary: boolean;
+  /** It is to go; it stays until another one is in-sync. */
+  readonly isLeaving: boolean;
   /** Only while syncing. */
   readonly sync?: SyncProgress;
 }
@@ -50,6 +52,9 @@ export interface NodeView {
   readonly address: string;
   readonly directory: string;
   readonly copyCount: number;
+  readonly isCordoned: boolean;
+  /** Why nothing can be started there; null when it can. */
+  readonly downReason: string | null;
 }
 
 /** A change of state in plain words. */

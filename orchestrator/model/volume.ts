@@ -17,6 +17,21 @@ export interface VolumeRecord {
   /** Set before anything is stopped, so that a deletion survives a restart and is finished then. */
   readonly isDeleting: boolean;
   readonly membership: Membership;
+  /** Counts the changes of this record; a controller waits for the next one (registration.ts). */
+  readonly revision: number;
+  /** Of the next copy's replica id: none is ever used again (ADR 0014). */
+  readonly nextReplicaNumber: number;
+  /** In-sync copies that shall go: the controller strikes them off first (registration.ts). */
+  readonly leaving: readonly string[];
+  /** Copies that are out of the membership, with a directory that is still to be erased. */
+  readonly removed: readonly RemovedCopy[];
+  /** Controller instances whose process has ended, newest last (registration.ts). */
+  readonly goneInstances: readonly string[];
+}
+
+export interface RemovedCopy {
+  readonly replicaId: string;
+  readonly node: string;
 }
 
 /** What a user asks for. */
@@ -37,6 +52,15 @@ export const DEFAULT_NAMESPACE = 'default';
 
 const MAX_LABELS = 64;
 const MAX_LABEL_VALUE_CHARS = 1024;
+
+export function replicaIdOf(replicaNumber: number): string {
+  return `r${replicaNumber}`;
+}
+
+/** Copies are numbered in the order in which they were added. */
+export function replicaNumberOf(replicaId: string): number {
+  return Number(replicaId.slice(1));
+}
 
 /** `namespace/name`, the way a volume is addressed everywhere. */
 export function addressOf(volume: VolumeName): string {
@@ -125,7 +149,8 @@ function showSize(sizeBytes: number): string {
   return `${formatSize(sizeBytes)} (${sizeBytes} bytes)`;
 }
 
-function showLabels(labels: Labels): string {
+/** The labels that decide nothing, as `env=prod tier=db`. */
+export function showLabels(labels: Labels): string {
   const plain = Object.entries(plainLabels(labels)).map(([label, value]) => `${label}=${value}`);
   return plain.length === 0 ? 'none' : plain.sort().join(' ');
 }

@@ -1,28 +1,61 @@
 import { KeelsonError } from '../../replica/common/errors.ts';
 
+/** A node as a place for new copies. */
 export interface NodeLoad {
-  readonly node: string;
+  readonly name: string;
   /** Copies of all volumes that it holds. */
   readonly copyCount: number;
+  /** Why no new copy may go there; undefined when it may. */
+  readonly refusal?: string | undefined;
 }
 
 /**
- * Chooses a different node for each copy (S8): those with the fewest copies, in the given order
- * among equals.
+ * Chooses a different node for each new copy of a volume (S8): those with the fewest copies, in the
+ * given order among equals. Fewer than asked for when there are no more.
  *
- * Errors: FAILED_PRECONDITION when there are fewer nodes than copies (S4).
+ * @param taken nodes that hold a copy of this volume, or its remains
  */
-export function placeCopies(copyCount: number, nodes: readonly NodeLoad[]): string[] {
-  if (copyCount > nodes.length) {
-    throw new KeelsonError(
-      'FAILED_PRECONDITION',
-      `place ${copyCount} copies (replicas=${copyCount - 1}): limited by the number of nodes, ` +
-        `expected at least ${copyCount}, got ${nodes.length}; ask for fewer replicas or add nodes`,
-    );
-  }
-  // toSorted is stable, so equal nodes stay in the order given.
+export function chooseNodes(
+  count: number,
+  nodes: readonly NodeLoad[],
+  taken: ReadonlySet<string>,
+): string[] {
   return nodes
-    .toSorted((a, b) => a.copyCount - b.copyCount)
-    .slice(0, copyCount)
-    .map(({ node }) => node);
+    .filter(({ name, refusal }) => refusal === undefined && !taken.has(name))
+    .toSorted((a, b) => a.copyCount - b.copyCount) // stable: equal nodes stay in the order given
+    .slice(0, count)
+    .map(({ name }) => name);
+}
+
+/**
+ * Refuses a number of replicas for which there are too few nodes (S4): those that hold a copy of the
+ * volume, and those that may take one.
+ *
+ * Errors: FAILED_PRECONDITION.
+ */
+export function checkRoom(
+  replicas: number,
+  nodes: readonly NodeLoad[],
+  taken: ReadonlySet<string> = new Set(),
+): void {
+  const usable = nodes.filter(({ name, refusal }) => refusal === undefined || taken.has(name));
+  if (usable.length > replicas) return;
+  const refusals = nodes
+    .filter((node) => !usable.includes(node))
+    .map(({ name, refusal }) => `, ${name} ${refusal}`);
+  throw new KeelsonError(
+    'FAILED_PRECONDITION',
+    `place ${replicas + 1} copies (replicas=${replicas}): limited by the number of nodes, ` +
+      `expected at least ${replicas + 1}, got ${usable.length}${refusals.join('')}; ` +
+      'ask for fewer replicas or add nodes',
+  );
+}
+
+/** Why a node takes no new copies, as a fact about it. */
+export function whyNoNewCopies(node: {
+  readonly isCordoned: boolean;
+  readonly isDown: boolean;
+}): string | undefined {
+  if (node.isDown) return 'is down';
+  return node.isCordoned ? 'is cordoned' : undefined;
 }

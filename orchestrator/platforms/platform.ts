@@ -1,22 +1,33 @@
-import type { NodeView } from '../model/view.ts';
-import type { VolumeRecord } from '../model/volume.ts';
-import type { ObservedProcess } from '../plan/plan.ts';
+import type { VolumeSpec } from '../../controller/protocol/registration.ts';
+import type { RemovedCopy, VolumeRecord } from '../model/volume.ts';
+import type { ObservedNode, ObservedProcess } from '../plan/observed.ts';
 import type { ProcessSpec } from '../plan/processes.ts';
 
 /** Where controllers and replicas run: child processes, a Docker engine, Kubernetes. */
 export interface Platform {
   /** The processes of a volume (`namespace/name`) that it has started, dead ones included. */
   observe(volume: string): readonly ObservedProcess[];
+  /** Looks at every node, now. */
+  observeNodes(): readonly PlatformNode[];
   start(process: ProcessSpec): void;
   /** Asks it to stop cleanly, kills it when it does not; resolves when it is gone. */
   stop(key: string): Promise<void>;
-  /** Deletes the data of all copies and forgets the volume's processes, which are all down. */
-  erase(record: VolumeRecord): Promise<void>;
-  nodes(): readonly Omit<NodeView, 'copyCount'>[];
+  /** Deletes the data of one copy and forgets its process, which is down. */
+  eraseCopy(volume: VolumeSpec, copy: RemovedCopy): Promise<void>;
+  /**
+   * Deletes the data of all copies and forgets the volume's processes, which are all down. Returns
+   * what it had to leave behind, on nodes that are down.
+   */
+  erase(record: VolumeRecord): Promise<readonly string[]>;
   /** Stops everything, controllers before replicas. */
   close(): Promise<void>;
   /** Ends everything at once, for an operator who does not want to wait. */
   kill(): void;
+}
+
+export interface PlatformNode extends Pick<ObservedNode, 'name' | 'down'> {
+  readonly address: string;
+  readonly directory: string;
 }
 
 export type ProcessChange =
@@ -24,6 +35,8 @@ export type ProcessChange =
   | {
       readonly kind: 'exited';
       readonly process: ProcessSpec;
+      /** Of a controller: what it calls itself in the membership record. */
+      readonly instanceId: string | undefined;
       /** `signal SIGKILL`, or `code 1: ` and what it said. */
       readonly reason: string;
       /** It was asked to. */

@@ -1,16 +1,16 @@
 import { randomBytes } from 'node:crypto';
-import {
-  type Membership,
-  makeInitialMembership,
-  whyInvalidChange,
-} from '../../controller/protocol/membership.ts';
+import { type Membership, whyInvalidChange } from '../../controller/protocol/membership.ts';
 import type { Registration } from '../../controller/protocol/registration.ts';
 import { KeelsonError } from '../../replica/common/errors.ts';
 import { REPLICATION_PORT } from '../../replica/common/limits.ts';
 import { parseJson } from '../../replica/common/validate.ts';
-import { freeSlot, MAX_SLOTS, nodeNames, replicaHost } from '../model/layout.ts';
+import { nodeNames, replicaHost } from '../model/layout.ts';
+import { type NodeRecord, resizeNodes } from '../model/node.ts';
+import type { VolumeUpdate } from '../model/update.ts';
 import { addressOf, type VolumeRecord, type VolumeRequest } from '../model/volume.ts';
-import { type NodeLoad, placeCopies } from '../plan/placement.ts';
+import type { CopyEdit } from '../plan/actions.ts';
+import { type NodeLoad, whyNoNewCopies } from '../plan/placement.ts';
+import { makeRecord, withCopies, withGoneInstance, withUpdate } from './edits.ts';
 import { decodeState, encodeState, type State } from './state.ts';
 import { StateFile } from './state-file.ts';
 
@@ -18,6 +18,15 @@ import { StateFile } from './state-file.ts';
 export type MembershipChange =
   | { readonly ok: true; readonly before: Membership; readonly after: Membership }
   | { readonly ok: false; readonly reason: string; readonly current: Membership };
+
+/** A record before and after a change; the same twice when there was nothing to change. */
+export interface RecordChange {
+  readonly before: VolumeRecord;
+  readonly after: VolumeRecord;
+}
+
+/** The nodes that cannot take anything at the moment, as the platform sees them. */
+export type DownNodes = ReadonlySet<string>;
 
 /**
  * Desired volumes and their membership records. Changes happen one after the other, each durable
@@ -29,6 +38,7 @@ export class Registry {
   readonly #file: StateFile;
   #state: State;
   #lastChange: Promise<unknown> = Promise.resolve();
+  readonly #listeners = new Set<(address: string) => void>();
 
   private constructor(file: StateFile, state: State) {
     this.#file = file;
@@ -37,13 +47,21 @@ export class Registry {
 
   /** Errors: CORRUPT, IO_FAILED. */
   static async open(root: string, defaultNodeCount: number): Promise<Registry> {
-    const empty = encodeState({ nodeCount: defaultNodeCount, volumes: new Map() });
+    const empty = encodeState({
+      installationId: randomBytes(16).toString('hex'),
+      nodes: resizeNodes([], defaultNodeCount),
+      volumes: new Map(),
+    });
     const file = await StateFile.open(root, empty);
     return new Registry(file, decodeState(parseJson(file.json, 'state')));
   }
 
-  get nodeCount(): number {
-    return this.#state.nodeCount;
+  get installationId(): string {
+    return this.#state.installationId;
+  }
+
+  get nodes(): readonly NodeRecord[] {
+    return this.#state.nodes;
   }
 
   get(address: string): VolumeRecord | undefined {
@@ -52,11 +70,7 @@ export class Registry {
 
   /** Errors: NOT_FOUND. */
   require(address: string): VolumeRecord {
-    const record = this.get(address);
-    if (record === undefined) {
-      throw new KeelsonError('NOT_FOUND', `volume ${address} does not exist`);
-    }
-    return record;
+    return recordIn(this.#state, address);
   }
 
   /** Sorted by address. */
@@ -66,22 +80,41 @@ export class Registry {
     );
   }
 
-  nodeLoads(): NodeLoad[] {
-    return loadsOf(this.#state);
+  /** How many copies of all volumes each node holds, by its name. */
+  copyCounts(): ReadonlyMap<string, number> {
+    return copyCountsOf(this.#state);
+  }
+
+  /** Calls `listener` with the address of every volume that was created, changed or removed. */
+  subscribe(listener: (address: string) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
   }
 
   /** Grows, or shrinks to nodes that hold no copies. Errors: FAILED_PRECONDITION. */
   setNodeCount(nodeCount: number): Promise<void> {
     return this.#change((state) => {
-      const left = loadsOf(state).findLast(({ copyCount }) => copyCount > 0);
-      if (left !== undefined && !nodeNames(nodeCount).includes(left.node)) {
+      const names = nodeNames(nodeCount);
+      for (const [node, copyCount] of copyCountsOf(state)) {
+        if (copyCount === 0 || names.includes(node)) continue;
         throw new KeelsonError(
           'FAILED_PRECONDITION',
-          `start with ${nodeCount} nodes: ${left.node} holds ${left.copyCount} copies; ` +
+          `start with ${nodeCount} nodes: ${node} holds ${copyCount} copies; ` +
             'remove their volumes first, or start with more nodes',
         );
       }
-      return { ...state, nodeCount };
+      return { ...state, nodes: resizeNodes(state.nodes, nodeCount) };
+    });
+  }
+
+  /** Errors: NOT_FOUND. */
+  changeNode(name: string, changes: Partial<Omit<NodeRecord, 'name'>>): Promise<void> {
+    return this.#change((state) => {
+      if (!state.nodes.some((node) => node.name === name)) {
+        throw new KeelsonError('NOT_FOUND', `node ${name.slice(0, 80)} does not exist`);
+      }
+      const change = (node: NodeRecord) => (node.name === name ? { ...node, ...changes } : node);
+      return { ...state, nodes: state.nodes.map(change) };
     });
   }
 
@@ -89,22 +122,30 @@ export class Registry {
    * Errors: ALREADY_EXISTS; FAILED_PRECONDITION when there are fewer nodes than copies;
    * NO_SPACE when every loopback network is taken.
    */
-  async create(request: VolumeRequest): Promise<VolumeRecord> {
+  async create(request: VolumeRequest, downNodes: DownNodes): Promise<VolumeRecord> {
     const address = addressOf(request);
     await this.#change((state) => {
       if (state.volumes.has(address)) {
         throw new KeelsonError('ALREADY_EXISTS', `create volume ${address}: it exists`);
       }
-      return withVolume(state, makeRecord(state, request));
-    });
+      const record = makeRecord(state, request, loadsOf(state, downNodes));
+      return { ...state, volumes: new Map(state.volumes).set(address, record) };
+    }, address);
     return this.require(address);
   }
 
-  async markDeleting(address: string): Promise<VolumeRecord> {
-    await this.#change((state) =>
-      withVolume(state, { ...recordIn(state, address), isDeleting: true }),
+  /** Errors: NOT_FOUND; INVALID_ARGUMENT; FAILED_PRECONDITION when there are too few nodes. */
+  update(address: string, update: VolumeUpdate, downNodes: DownNodes): Promise<RecordChange> {
+    return this.#edit(address, (record, state) =>
+      withUpdate(record, update, loadsOf(state, downNodes)),
     );
-    return this.require(address);
+  }
+
+  /** Errors: NOT_FOUND. */
+  markDeleting(address: string): Promise<RecordChange> {
+    return this.#edit(address, (record) =>
+      record.isDeleting ? record : { ...record, isDeleting: true },
+    );
   }
 
   remove(address: string): Promise<void> {
@@ -112,41 +153,60 @@ export class Registry {
       const volumes = new Map(state.volumes);
       volumes.delete(address);
       return { ...state, volumes };
-    });
+    }, address);
   }
 
-  /** What a controller needs to know. Errors: NOT_FOUND; IO_FAILED when the disk cannot be trusted. */
-  registration(address: string): Registration {
+  /**
+   * What a controller needs to know, with all that was reported before this call.
+   *
+   * Errors: NOT_FOUND; IO_FAILED when the disk cannot be trusted.
+   */
+  async registration(address: string): Promise<Registration> {
+    await this.settle();
     this.#file.checkUsable();
-    const { spec, slot, membership } = this.require(address);
+    const { spec, slot, membership, revision, leaving, goneInstances } = this.require(address);
+    const addresses = Object.entries(membership.copies).map(([replicaId, { node }]) => [
+      replicaId,
+      { host: replicaHost(slot, node), port: REPLICATION_PORT },
+    ]);
     return {
-      volume: spec,
-      membership,
-      addresses: Object.fromEntries(
-        Object.entries(membership.copies).map(([replicaId, { node }]) => [
-          replicaId,
-          { host: replicaHost(slot, node), port: REPLICATION_PORT },
-        ]),
-      ),
+      ...{ revision, volume: spec, membership, leaving, goneInstances },
+      addresses: Object.fromEntries(addresses),
     };
   }
 
-  /** The compare-and-swap of design section 3. Errors: NOT_FOUND. */
+  /** The compare-and-swap of design section 3, for controllers. Errors: NOT_FOUND. */
   async changeMembership(address: string, next: Membership): Promise<MembershipChange> {
-    let outcome: MembershipChange | undefined;
-    await this.#change((state) => {
-      const record = recordIn(state, address);
-      const current = record.membership;
-      const reason = whyInvalidChange(current, next) ?? whyMoved(current, next);
-      if (reason !== undefined) {
-        outcome = { ok: false, reason, current };
-        return state;
-      }
-      outcome = { ok: true, before: current, after: next };
-      return withVolume(state, { ...record, membership: next });
+    let refusal: string | undefined;
+    const { before, after } = await this.#edit(address, (record) => {
+      refusal = whyInvalidChange(record.membership, next);
+      return refusal === undefined ? { ...record, membership: next } : record;
     });
-    if (outcome === undefined) throw new Error('a change ran without an outcome');
-    return outcome;
+    return refusal === undefined
+      ? { ok: true, before: before.membership, after: after.membership }
+      : { ok: false, reason: refusal, current: before.membership };
+  }
+
+  /** Changes which copies there are, if the membership still has this version. Errors: CONFLICT. */
+  changeCopies(
+    address: string,
+    version: number,
+    edits: readonly CopyEdit[],
+  ): Promise<RecordChange> {
+    return this.#edit(address, (record) => withCopies(record, version, edits));
+  }
+
+  /** The directory of a removed copy is erased. Errors: NOT_FOUND. */
+  forgetRemoved(address: string, replicaId: string): Promise<RecordChange> {
+    return this.#edit(address, (record) => ({
+      ...record,
+      removed: record.removed.filter((copy) => copy.replicaId !== replicaId),
+    }));
+  }
+
+  /** The process of this controller has ended. Errors: NOT_FOUND. */
+  addGoneInstance(address: string, instanceId: string): Promise<RecordChange> {
+    return this.#edit(address, (record) => withGoneInstance(record, instanceId));
   }
 
   /** Resolves when every change asked for so far is done. */
@@ -154,7 +214,28 @@ export class Registry {
     await this.#lastChange.catch(() => undefined);
   }
 
-  #change(edit: (state: State) => State): Promise<void> {
+  /** Changes one volume's record. `edit` returns the same record when there is nothing to change. */
+  async #edit(
+    address: string,
+    edit: (record: VolumeRecord, state: State) => VolumeRecord,
+  ): Promise<RecordChange> {
+    let change: RecordChange | undefined;
+    await this.#change((state) => {
+      const before = recordIn(state, address);
+      const edited = edit(before, state);
+      if (edited === before) {
+        change = { before, after: before };
+        return state;
+      }
+      const after = { ...edited, revision: before.revision + 1 };
+      change = { before, after };
+      return { ...state, volumes: new Map(state.volumes).set(address, after) };
+    }, address);
+    if (change === undefined) throw new Error('a change ran without an outcome');
+    return change;
+  }
+
+  #change(edit: (state: State) => State, address?: string): Promise<void> {
     const change = this.#lastChange
       .catch(() => undefined) // its own caller heard of it
       .then(async () => {
@@ -162,52 +243,30 @@ export class Registry {
         if (next === this.#state) return;
         await this.#file.write(encodeState(next));
         this.#state = next;
+        if (address === undefined) return;
+        for (const listener of this.#listeners) listener(address);
       });
     this.#lastChange = change;
     return change;
   }
 }
 
-function makeRecord(state: State, request: VolumeRequest): VolumeRecord {
-  const { namespace, name, sizeBytes, policy, labels } = request;
-  const slot = freeSlot(new Set([...state.volumes.values()].map((record) => record.slot)));
-  if (slot === undefined) {
-    throw new KeelsonError(
-      'NO_SPACE',
-      `create volume ${addressOf(request)}: expected at most ${MAX_SLOTS} volumes; remove one first`,
-    );
+function copyCountsOf(state: State): Map<string, number> {
+  const counts = new Map(state.nodes.map(({ name }) => [name, 0]));
+  for (const { membership } of state.volumes.values()) {
+    for (const { node } of Object.values(membership.copies)) {
+      counts.set(node, (counts.get(node) ?? 0) + 1);
+    }
   }
-  const nodes = placeCopies(policy.replicas + 1, loadsOf(state));
-  return {
-    spec: { id: randomBytes(16).toString('hex'), namespace, name, sizeBytes, ...policy },
-    labels,
-    slot,
-    secret: randomBytes(32).toString('hex'),
-    isDeleting: false,
-    membership: makeInitialMembership(
-      nodes.map((node, index) => ({ replicaId: `r${index + 1}`, node })),
-    ),
-  };
+  return counts;
 }
 
-/** Where a copy lives is the orchestrator's decision (N1): a controller only reports its state. */
-function whyMoved(current: Membership, next: Membership): string | undefined {
-  const describe = ({ copies }: Membership) =>
-    Object.entries(copies)
-      .map(([replicaId, { node }]) => `${replicaId} on ${node}`)
-      .sort()
-      .join(', ');
-  const [has, asked] = [describe(current), describe(next)];
-  return has === asked ? undefined : `copies: expected ${has}, got ${asked}`;
-}
-
-function loadsOf(state: State): NodeLoad[] {
-  const copies = [...state.volumes.values()].flatMap(({ membership }) =>
-    Object.values(membership.copies),
-  );
-  return nodeNames(state.nodeCount).map((node) => ({
-    node,
-    copyCount: copies.filter((copy) => copy.node === node).length,
+function loadsOf(state: State, downNodes: DownNodes): NodeLoad[] {
+  const counts = copyCountsOf(state);
+  return state.nodes.map(({ name, isCordoned }) => ({
+    name,
+    copyCount: counts.get(name) ?? 0,
+    refusal: whyNoNewCopies({ isCordoned, isDown: downNodes.has(name) }),
   }));
 }
 
@@ -217,8 +276,4 @@ function recordIn(state: State, address: string): VolumeRecord {
     throw new KeelsonError('NOT_FOUND', `volume ${address} does not exist`);
   }
   return record;
-}
-
-function withVolume(state: State, record: VolumeRecord): State {
-  return { ...state, volumes: new Map(state.volumes).set(addressOf(record.spec), record) };
 }

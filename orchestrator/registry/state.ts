@@ -1,26 +1,36 @@
 import { decodeMembership } from '../../controller/protocol/membership.ts';
 import { decodeVolumeSpec } from '../../controller/protocol/registration.ts';
 import { KeelsonError } from '../../replica/common/errors.ts';
+import { MAX_COPIES } from '../../replica/common/limits.ts';
 import {
   readArray,
   readBoolean,
   readInteger,
   readObject,
   readString,
+  readStrings,
 } from '../../replica/common/validate.ts';
 import { MAX_NODES, MAX_SLOTS } from '../model/layout.ts';
+import type { NodeRecord } from '../model/node.ts';
 import { addressOf, decodeLabels, type VolumeRecord } from '../model/volume.ts';
 
 /** What the state file holds. */
 export interface State {
-  readonly nodeCount: number;
+  /** Random; the markers in the nodes' directories carry it. */
+  readonly installationId: string;
+  /** In the order of their numbers. */
+  readonly nodes: readonly NodeRecord[];
   /** By `namespace/name`. */
   readonly volumes: ReadonlyMap<string, VolumeRecord>;
 }
 
+/** As many as a registration may tell (registration.ts); older ones hold no lease any more. */
+export const MAX_GONE_INSTANCES = 64;
+
+const COUNT = { min: 0, max: Number.MAX_SAFE_INTEGER };
+
 export function encodeState(state: State): string {
-  const { nodeCount, volumes } = state;
-  return `${JSON.stringify({ nodeCount, volumes: [...volumes.values()] }, null, 1)}\n`;
+  return `${JSON.stringify({ ...state, volumes: [...state.volumes.values()] }, null, 1)}\n`;
 }
 
 /** Errors: INVALID_ARGUMENT, when another program wrote it. */
@@ -37,7 +47,20 @@ export function decodeState(value: unknown): State {
     volumes.set(address, record);
     slots.add(record.slot);
   }
-  return { nodeCount: readInteger(fields, 'nodeCount', { min: 1, max: MAX_NODES }), volumes };
+  return {
+    installationId: readString(fields, 'installationId', 64),
+    nodes: readArray(fields, 'nodes', MAX_NODES).map(decodeNode),
+    volumes,
+  };
+}
+
+function decodeNode(value: unknown): NodeRecord {
+  const fields = readObject(value, 'node');
+  return {
+    name: readString(fields, 'name', 64),
+    isCordoned: readBoolean(fields, 'isCordoned'),
+    isPrepared: readBoolean(fields, 'isPrepared'),
+  };
 }
 
 function decodeRecord(value: unknown): VolumeRecord {
@@ -49,5 +72,13 @@ function decodeRecord(value: unknown): VolumeRecord {
     secret: readString(fields, 'secret', 64),
     isDeleting: readBoolean(fields, 'isDeleting'),
     membership: decodeMembership(fields.membership),
+    revision: readInteger(fields, 'revision', COUNT),
+    nextReplicaNumber: readInteger(fields, 'nextReplicaNumber', { ...COUNT, min: 1 }),
+    leaving: readStrings(fields, 'leaving', MAX_COPIES * 2),
+    removed: readArray(fields, 'removed', MAX_NODES).map((entry) => {
+      const copy = readObject(entry, 'removed copy');
+      return { replicaId: readString(copy, 'replicaId'), node: readString(copy, 'node') };
+    }),
+    goneInstances: readStrings(fields, 'goneInstances', MAX_GONE_INSTANCES),
   };
 }

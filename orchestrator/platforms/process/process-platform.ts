@@ -1,21 +1,24 @@
+import { randomUUID } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { assert } from '../../../replica/common/assert.ts';
 import { monotonicClock } from '../../../replica/common/clock.ts';
-import { copyDirectoryName, nodeNames, replicaHost } from '../../model/layout.ts';
-import type { NodeView } from '../../model/view.ts';
-import { addressOf, type VolumeRecord } from '../../model/volume.ts';
-import { countQuickExits } from '../../plan/backoff.ts';
-import type { ObservedProcess } from '../../plan/plan.ts';
-import type { ProcessSpec } from '../../plan/processes.ts';
-import type { Platform, ProcessChange } from '../platform.ts';
+import { copyDirectoryName, replicaHost } from '../../model/layout.ts';
+import type { NodeRecord } from '../../model/node.ts';
+import { addressOf, type RemovedCopy, type VolumeRecord } from '../../model/volume.ts';
+import { countQuickExits, isFailing } from '../../plan/backoff.ts';
+import type { ObservedNode, ObservedProcess } from '../../plan/observed.ts';
+import { type ProcessSpec, replicaKey } from '../../plan/processes.ts';
+import type { Platform, PlatformNode, ProcessChange } from '../platform.ts';
 import { Child, type ChildCommand } from './child.ts';
 import { compileCacheOf } from './compile-cache.ts';
+import { prepareNodeDirectory, whyDown } from './node-directory.ts';
 
 export interface ProcessPlatformOptions {
   readonly root: string;
-  readonly nodeCount: number;
+  readonly installationId: string;
+  readonly nodes: readonly NodeRecord[];
   /** Where controllers find the registry. */
   readonly registryUrl: string;
   /** The main files of the children. */
@@ -28,6 +31,8 @@ interface Slot {
   readonly child: Child;
   readonly quickExits: number;
   readonly exitedAtMs: number;
+  /** The first of those exits. */
+  readonly failingSinceMs: number;
 }
 
 /** Embedded mode: every controller and replica is a child process, every node a directory. */
@@ -35,33 +40,35 @@ export class ProcessPlatform implements Platform {
   readonly #options: ProcessPlatformOptions;
   /** By process key. */
   readonly #slots = new Map<string, Slot>();
+  /** By name; only of nodes that are down. */
+  readonly #downSinceMs = new Map<string, number>();
 
   constructor(options: ProcessPlatformOptions) {
     this.#options = options;
-    for (const node of nodeNames(options.nodeCount)) {
-      mkdirSync(this.#nodeDirectory(node), { recursive: true, mode: 0o700 });
-    }
     mkdirSync(join(options.root, 'logs'), { recursive: true, mode: 0o700 });
   }
 
-  nodes(): Omit<NodeView, 'copyCount'>[] {
-    return nodeNames(this.#options.nodeCount).map((name) => ({
+  observeNodes(): PlatformNode[] {
+    return this.#options.nodes.map(({ name }) => ({
       name,
+      down: this.#whyDown(name),
       address: replicaHost(0, name),
-      directory: this.#nodeDirectory(name),
+      directory: nodeDirectory(this.#options.root, name),
     }));
   }
 
   observe(volume: string): ObservedProcess[] {
+    const nowMs = monotonicClock.nowMs();
     return [...this.#slots.values()]
       .filter(({ spec }) => addressOf(spec.volume) === volume)
-      .map(({ spec, child, quickExits, exitedAtMs }) => ({
-        key: spec.key,
-        role: spec.role,
-        state: child.state,
-        quickExits,
-        exitedAtMs,
-      }));
+      .map(({ spec, child, quickExits, exitedAtMs, failingSinceMs }) => {
+        const { state, startedAtMs } = child;
+        const failing = isFailing({ quickExits, state, upMs: nowMs - startedAtMs });
+        return {
+          ...{ key: spec.key, role: spec.role, state, quickExits, exitedAtMs },
+          failingSinceMs: failing ? failingSinceMs : undefined,
+        };
+      });
   }
 
   start(spec: ProcessSpec): void {
@@ -69,27 +76,41 @@ export class ProcessPlatform implements Platform {
     assert(earlier === undefined || earlier.child.state === 'down', 'one process per key', {
       key: spec.key,
     });
-    const child = new Child(this.#commandOf(spec), {
+    // Made here, not by the controller itself, so that its end can be told whenever it comes.
+    const instanceId = spec.role === 'controller' ? randomUUID() : undefined;
+    const child = new Child(this.#commandOf(spec, instanceId), {
       onReady: (address) => this.#options.onChange({ kind: 'ready', process: spec, address }),
-      onExit: (reason) => this.#onExit(spec, child, reason),
+      onExit: (reason) => this.#onExit({ spec, child, instanceId, reason }),
     });
-    const { quickExits = 0, exitedAtMs = 0 } = earlier ?? {};
-    this.#slots.set(spec.key, { spec, child, quickExits, exitedAtMs });
+    const { quickExits = 0, exitedAtMs = 0, failingSinceMs = 0 } = earlier ?? {};
+    this.#slots.set(spec.key, { spec, child, quickExits, exitedAtMs, failingSinceMs });
   }
 
   async stop(key: string): Promise<void> {
     await this.#slots.get(key)?.child.stop();
   }
 
-  async erase(record: VolumeRecord): Promise<void> {
+  async eraseCopy(volume: VolumeRecord['spec'], { replicaId, node }: RemovedCopy): Promise<void> {
+    const key = replicaKey(addressOf(volume), replicaId);
+    const state = this.#slots.get(key)?.child.state ?? 'down';
+    assert(state === 'down', 'an erased copy has no process', { key });
+    await rm(this.#copyDirectory(node, volume), { recursive: true, force: true });
+    this.#slots.delete(key);
+  }
+
+  async erase(record: VolumeRecord): Promise<string[]> {
     const address = addressOf(record.spec);
     for (const { state } of this.observe(address)) {
       assert(state === 'down', 'no process of an erased volume is left', { address });
     }
-    for (const { node } of Object.values(record.membership.copies)) {
-      await rm(this.#copyDirectory(node, record.spec), { recursive: true, force: true });
+    const left: string[] = [];
+    for (const { node } of [...Object.values(record.membership.copies), ...record.removed]) {
+      const directory = this.#copyDirectory(node, record.spec);
+      if (this.#whyDown(node) === undefined) await rm(directory, { recursive: true, force: true });
+      else left.push(directory);
     }
     for (const { key } of this.observe(address)) this.#slots.delete(key);
+    return left;
   }
 
   async close(): Promise<void> {
@@ -103,22 +124,30 @@ export class ProcessPlatform implements Platform {
     for (const { child } of this.#slots.values()) if (child.state !== 'down') child.kill();
   }
 
-  #onExit(spec: ProcessSpec, child: Child, reason: string): void {
+  #onExit(exit: {
+    readonly spec: ProcessSpec;
+    readonly child: Child;
+    readonly instanceId: string | undefined;
+    readonly reason: string;
+  }): void {
+    const { spec, child, instanceId, reason } = exit;
     const slot = this.#slots.get(spec.key);
     assert(slot?.child === child, 'an exit belongs to the current run', { key: spec.key });
     const exitedAtMs = monotonicClock.nowMs();
     const quickExits = countQuickExits(slot.quickExits, exitedAtMs - child.startedAtMs);
-    this.#slots.set(spec.key, { ...slot, quickExits, exitedAtMs });
+    const failingSinceMs = quickExits === 1 ? exitedAtMs : slot.failingSinceMs;
+    this.#slots.set(spec.key, { ...slot, quickExits, exitedAtMs, failingSinceMs });
     const { wasStopped: isStopped } = child;
-    this.#options.onChange({ kind: 'exited', process: spec, reason, isStopped, quickExits });
+    const facts = { instanceId, reason, isStopped, quickExits };
+    this.#options.onChange({ kind: 'exited', process: spec, ...facts });
   }
 
-  #commandOf(spec: ProcessSpec): ChildCommand {
+  #commandOf(spec: ProcessSpec, instanceId: string | undefined): ChildCommand {
     const { root, registryUrl, programs } = this.#options;
     const volume = addressOf(spec.volume);
     const own =
       spec.role === 'controller'
-        ? ['--registry', registryUrl]
+        ? ['--registry', registryUrl, '--instance-id', instanceId ?? '']
         : [
             ...['--volume-id', spec.volume.id],
             ...['--replica-id', spec.replicaId],
@@ -137,11 +166,46 @@ export class ProcessPlatform implements Platform {
     };
   }
 
-  #nodeDirectory(node: string): string {
-    return join(this.#options.root, 'nodes', node);
+  #whyDown(node: string): ObservedNode['down'] {
+    const { root, installationId } = this.#options;
+    const reason = whyDown(nodeDirectory(root, node), { node, installation: installationId });
+    if (reason === undefined) {
+      this.#downSinceMs.delete(node);
+      return undefined;
+    }
+    const sinceMs = this.#downSinceMs.get(node) ?? monotonicClock.nowMs();
+    this.#downSinceMs.set(node, sinceMs);
+    return { sinceMs, reason };
   }
 
   #copyDirectory(node: string, volume: VolumeRecord['spec']): string {
-    return join(this.#nodeDirectory(node), copyDirectoryName(volume));
+    return join(nodeDirectory(this.#options.root, node), copyDirectoryName(volume));
   }
+}
+
+/**
+ * Makes the directories of nodes that are new. Returns the names of those that are there now, for
+ * the registry to remember: a node's directory is never made twice.
+ */
+export function prepareNodes(
+  root: string,
+  { installationId, nodes }: Pick<ProcessPlatformOptions, 'installationId' | 'nodes'>,
+): string[] {
+  return nodes
+    .filter(({ name, isPrepared }) => {
+      if (isPrepared) return false;
+      const directory = nodeDirectory(root, name);
+      const identity = { node: name, installation: installationId };
+      try {
+        prepareNodeDirectory(directory, identity);
+      } catch {
+        return false; // the node is down; whyDown says it in words
+      }
+      return whyDown(directory, identity) === undefined;
+    })
+    .map(({ name }) => name);
+}
+
+function nodeDirectory(root: string, node: string): string {
+  return join(root, 'nodes', node);
 }

@@ -2,7 +2,8 @@ import { readOptions } from '../../../../controller/io/options.ts';
 
 const SECRET = 'ab'.repeat(32);
 const ARGUMENTS = {
-  ...{ volume: 'default/db', registry: 'http://127.0.0.1:5705', listen: '127.0.0.1' },
+  ...{ volume: 'default/db', 'instance-id': 'i-1' },
+  ...{ registry: 'http://127.0.0.1:5705', listen: '127.0.0.1' },
 };
 
 function read(
@@ -16,7 +17,8 @@ function read(
 
 test('controller options take the real ports unless told otherwise', () => {
   expect(read()).toEqual({
-    ...{ namespace: 'default', name: 'db', registry: ARGUMENTS.registry, host: '127.0.0.1' },
+    ...{ namespace: 'default', name: 'db', instanceId: 'i-1' },
+    ...{ registry: ARGUMENTS.registry, host: '127.0.0.1' },
     ...{ port: 3260, adminPort: 3261, secret: Buffer.from(SECRET, 'hex') },
   });
   expect(read({ port: '1', 'admin-port': '65535' })).toMatchObject({ port: 1, adminPort: 65_535 });
@@ -26,6 +28,8 @@ test.each<[string, string | undefined]>([
   ['volume', undefined],
   ['volume', 'db'],
   ['volume', 'a/b/c'],
+  ['instance-id', undefined],
+  ['instance-id', 'i 1'],
   ['registry', undefined],
   ['registry', 'registry'],
   ['registry', 'https://registry'],

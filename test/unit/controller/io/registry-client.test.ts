@@ -1,11 +1,13 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { HttpRegistry } from '../../../../controller/io/registry-client.ts';
+import { followRegistration, HttpRegistry } from '../../../../controller/io/registry-client.ts';
+import type { Registration } from '../../../../controller/protocol/registration.ts';
 import { makeRecord } from '../support/copies.ts';
 
 const RECORD = makeRecord([{}, {}]);
 const OTHER = makeRecord([{}, { state: 'stale' }], { version: 9, generation: 4 });
 const REGISTRATION = {
+  ...{ revision: 4, leaving: ['r1'], goneInstances: ['i0'] },
   volume: {
     ...{ id: 'v1', namespace: 'default', name: 'db', sizeBytes: 1024 * 1024 },
     ...{ replicas: 1, failureMode: 'soft', failureTolerance: 1 },
@@ -75,6 +77,47 @@ describe('registry client, reading,', () => {
   ])('fails with a code at %s', async (_case, given, code) => {
     answer = given;
     await expect(registry.read()).rejects.toMatchObject({ name: 'KeelsonError', code });
+  });
+});
+
+describe('registry client, following,', () => {
+  /** Answers each question in turn, and never the one after the last. */
+  const inTurn = (...answers: Answer[]): Answer => {
+    let count = 0;
+    return (response) => {
+      answers[count]?.(response);
+      count += 1;
+    };
+  };
+  const later = { ...REGISTRATION, revision: 5, leaving: [] };
+  const latest = { ...REGISTRATION, revision: 9, leaving: [] };
+
+  test('asks for what comes after what it knows, and tells each change once', async () => {
+    const end = new AbortController();
+    const heard: unknown[] = [];
+    answer = inTurn(json(200, later), json(200, later), json(200, latest));
+    await followRegistration({
+      ...{ registry, from: REGISTRATION as Registration, signal: end.signal },
+      onChange: (registration) => {
+        heard.push(registration);
+        if (registration.revision === latest.revision) end.abort();
+      },
+    });
+    expect(heard).toEqual([later, latest]);
+    expect(asked?.path).toBe('/v1/registry/default/db?after=5');
+  });
+
+  test('goes on when the registry is away for a moment, and ends in the middle of a wait', async () => {
+    const end = new AbortController();
+    const heard = Promise.withResolvers<Registration>();
+    answer = inTurn(cut, json(200, later));
+    const followed = followRegistration({
+      ...{ registry, from: REGISTRATION as Registration, signal: end.signal },
+      onChange: heard.resolve,
+    });
+    expect(await heard.promise).toEqual(later);
+    end.abort(); // the third question is never answered
+    await followed;
   });
 });
 

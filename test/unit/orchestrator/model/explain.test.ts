@@ -38,5 +38,5 @@ test.each<[string, Membership, Membership, string[]]>([
   ],
   ['nothing that matters', initial, { ...initial, version: 2, generation: 1 }, []],
 ])('a membership change is told in plain words: %s', (_, before, after, expected) => {
-  expect(explainChange(before, after)).toEqual(expected);
+  expect(explainChange(before, after, 3)).toEqual(expected);
 });

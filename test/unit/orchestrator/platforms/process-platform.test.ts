@@ -60,7 +60,7 @@ test('everything stops in order, controllers before replicas, when the orchestra
   expect(stopped[0]).toBe('controller stopped');
   expect(stopped).toHaveLength(4);
   expect(pids.map(isAlive)).toEqual([false, false]);
-  world = await World.start(world.root);
+  world = await World.start({ root: world.root });
   await world.pidOf('controller'); // the volume is found and started again
 });
 

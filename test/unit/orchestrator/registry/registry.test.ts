@@ -8,6 +8,8 @@ import { lockRoot } from '../../../../orchestrator/registry/root-lock.ts';
 import { decodeSlot, encodeSlot } from '../../../../orchestrator/registry/slot-file.ts';
 import { StateFile } from '../../../../orchestrator/registry/state-file.ts';
 
+const NONE: ReadonlySet<string> = new Set();
+
 let root = '';
 beforeEach(() => {
   root = mkdtempSync(join(tmpdir(), 'keelson-registry-'));
@@ -94,7 +96,7 @@ describe('the state file', () => {
 describe('the registry', () => {
   test('S6 S8 finds its volumes again after a restart, copies on different nodes', async () => {
     const registry = await Registry.open(root, 3);
-    const created = await registry.create(request('demo', 2));
+    const created = await registry.create(request('demo', 2), NONE);
     const again = await Registry.open(root, 3);
     expect(again.get('default/demo')).toEqual(created);
     const nodes = Object.values(created.membership.copies).map(({ node }) => node);
@@ -104,9 +106,9 @@ describe('the registry', () => {
 
   test('spreads copies, and reuses the slot of a removed volume', async () => {
     const registry = await Registry.open(root, 3);
-    const [a, b] = [await registry.create(request('a')), await registry.create(request('b'))];
+    const [a, b] = [await registry.create(request('a'), NONE), await registry.create(request('b'), NONE)];
     await registry.remove('default/a');
-    const c = await registry.create(request('c'));
+    const c = await registry.create(request('c'), NONE);
     expect([a.slot, b.slot, c.slot]).toEqual([0, 1, 0]);
     expect([a, b, c].map(({ membership }) => membership.copies.r1?.node)).toEqual([
       'node1',
@@ -117,7 +119,7 @@ describe('the registry', () => {
 
   test('lets one of two changes of the same version win', async () => {
     const registry = await Registry.open(root, 1);
-    const { membership } = await registry.create(request('a'));
+    const { membership } = await registry.create(request('a'), NONE);
     const take = (instanceId: string) =>
       registry.changeMembership('default/a', {
         ...membership,
@@ -139,7 +141,7 @@ describe('the registry', () => {
 
   test('N1 refuses a controller that moves a copy to another node', async () => {
     const registry = await Registry.open(root, 2);
-    await registry.create(request('a'));
+    await registry.create(request('a'), NONE);
     const moved = makeInitialMembership([{ replicaId: 'r1', node: 'node2' }]);
     const change = await registry.changeMembership('default/a', { ...moved, version: 2 });
     expect(change).toMatchObject({ ok: false, reason: /expected r1 on node1, got r1 on node2/ });
@@ -148,7 +150,7 @@ describe('the registry', () => {
   test('S4 creates nothing when there are fewer nodes than copies', async () => {
     const registry = await Registry.open(root, 2);
     const before = readFileSync(slotPath('b'));
-    await expect(registry.create(request('a', 2))).rejects.toThrow(
+    await expect(registry.create(request('a', 2), NONE)).rejects.toThrow(
       /limited by the number of nodes/,
     );
     expect(registry.list()).toEqual([]);
@@ -157,11 +159,11 @@ describe('the registry', () => {
 
   test('grows, but does not shrink below nodes that hold copies', async () => {
     const registry = await Registry.open(root, 3);
-    await registry.create(request('a', 1));
+    await registry.create(request('a', 1), NONE);
     await registry.setNodeCount(5);
     await registry.setNodeCount(2);
     await expect(registry.setNodeCount(1)).rejects.toThrow('node2 holds 1 copies');
-    expect((await Registry.open(root, 3)).nodeCount).toBe(2);
+    expect((await Registry.open(root, 3)).nodes.map(({ name }) => name)).toEqual(['node1', 'node2']);
   });
 });
 

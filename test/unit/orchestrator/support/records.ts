@@ -24,6 +24,11 @@ export function makeRecord(changes: Partial<VolumeRecord> & { copyCount?: number
         node: `node${index + 1}`,
       })),
     ),
+    revision: 1,
+    nextReplicaNumber: copyCount + 1,
+    leaving: [],
+    removed: [],
+    goneInstances: [],
     ...rest,
   };
 }

@@ -8,9 +8,17 @@ import { EventLog } from '../../../../orchestrator/events/event-log.ts';
 import { Installation } from '../../../../orchestrator/installation/installation.ts';
 import { ProcessPlatform } from '../../../../orchestrator/platforms/process/process-platform.ts';
 import { Registry } from '../../../../orchestrator/registry/registry.ts';
+import { makeNodes } from '../../../../orchestrator/start.ts';
 
 const PROGRAM = join(__dirname, 'fake-child.ts');
 const WAIT_MS = 4_000;
+
+export interface WorldOptions {
+  /** Of an earlier world; otherwise a new one. */
+  readonly root?: string;
+  readonly nodeCount?: number;
+  readonly replaceAfterMs?: number;
+}
 
 /** An orchestrator over real HTTP and real child processes that only pretend. */
 export class World {
@@ -22,7 +30,7 @@ export class World {
   /** What every controller answers at /status. */
   status: ControllerStatus | undefined;
 
-  private constructor(root: string, registry: Registry, api: ApiServer) {
+  private constructor(options: WorldOptions, root: string, registry: Registry, api: ApiServer) {
     this.root = root;
     this.api = api;
     this.events = new EventLog(() => new Date(0));
@@ -31,11 +39,11 @@ export class World {
       registry,
       events: this.events,
       fetchStatus: async () => this.status,
+      replaceAfterMs: options.replaceAfterMs ?? 60_000,
       makePlatform: (onChange) =>
         new ProcessPlatform({
-          root,
-          nodeCount: registry.nodeCount,
-          registryUrl: api.url,
+          ...{ root, registryUrl: api.url, nodes: registry.nodes },
+          installationId: registry.installationId,
           programs: { controller: PROGRAM, replica: PROGRAM },
           onChange,
         }),
@@ -44,9 +52,12 @@ export class World {
     this.installation.start();
   }
 
-  static async start(root = mkdtempSync(join(tmpdir(), 'keelson-world-'))): Promise<World> {
+  static async start(options: WorldOptions = {}): Promise<World> {
     const log = { info: () => undefined, warn: () => undefined, error: console.error };
-    return new World(root, await Registry.open(root, 3), await listenApi(0, log));
+    const root = options.root ?? mkdtempSync(join(tmpdir(), 'keelson-world-'));
+    const registry = await Registry.open(root, options.nodeCount ?? 3);
+    await makeNodes(root, registry);
+    return new World(options, root, registry, await listenApi(0, log));
   }
 
   /** Stops everything; the directory stays for a next start when asked to. */

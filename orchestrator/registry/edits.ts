@@ -1,0 +1,138 @@
+import { randomBytes } from 'node:crypto';
+import {
+  type Membership,
+  makeInitialMembership,
+  makeNewCopy,
+  whyInvalidPlacement,
+} from '../../controller/protocol/membership.ts';
+import { assert, unreachable } from '../../replica/common/assert.ts';
+import { KeelsonError } from '../../replica/common/errors.ts';
+import { readPolicy } from '../model/labels.ts';
+import { freeSlot, MAX_SLOTS } from '../model/layout.ts';
+import { updateLabels, type VolumeUpdate } from '../model/update.ts';
+import { addressOf, replicaIdOf, type VolumeRecord, type VolumeRequest } from '../model/volume.ts';
+import type { CopyEdit } from '../plan/actions.ts';
+import { checkRoom, chooseNodes, type NodeLoad } from '../plan/placement.ts';
+import { MAX_GONE_INSTANCES, type State } from './state.ts';
+
+/** Changes of the state as plain functions; registry.ts makes them durable, one after the other. */
+
+/** Errors: FAILED_PRECONDITION, NO_SPACE. */
+export function makeRecord(
+  state: State,
+  request: VolumeRequest,
+  nodes: readonly NodeLoad[],
+): VolumeRecord {
+  const { namespace, name, sizeBytes, policy, labels } = request;
+  const slot = freeSlot(new Set([...state.volumes.values()].map((record) => record.slot)));
+  if (slot === undefined) {
+    throw new KeelsonError(
+      'NO_SPACE',
+      `create volume ${addressOf(request)}: expected at most ${MAX_SLOTS} volumes; remove one first`,
+    );
+  }
+  checkRoom(policy.replicas, nodes);
+  const places = chooseNodes(policy.replicas + 1, nodes, new Set());
+  const copies = places.map((node, index) => ({ replicaId: replicaIdOf(index + 1), node }));
+  return {
+    spec: { id: randomBytes(16).toString('hex'), namespace, name, sizeBytes, ...policy },
+    labels,
+    slot,
+    secret: randomBytes(32).toString('hex'),
+    isDeleting: false,
+    membership: makeInitialMembership(copies),
+    revision: 1,
+    nextReplicaNumber: copies.length + 1,
+    leaving: [],
+    removed: [],
+    goneInstances: [],
+  };
+}
+
+/** The same record when nothing changes. Errors: INVALID_ARGUMENT, FAILED_PRECONDITION. */
+export function withUpdate(
+  record: VolumeRecord,
+  update: VolumeUpdate,
+  nodes: readonly NodeLoad[],
+): VolumeRecord {
+  if (record.isDeleting) {
+    throw new KeelsonError(
+      'FAILED_PRECONDITION',
+      `update volume ${addressOf(record.spec)}: it is being deleted`,
+    );
+  }
+  const labels = updateLabels(record.labels, update);
+  const policy = readPolicy(labels);
+  if (policy.replicas > record.spec.replicas) checkRoom(policy.replicas, nodes, nodesOf(record));
+  const next = { ...record, labels, spec: { ...record.spec, ...policy } };
+  return isSame(record, next) ? record : next;
+}
+
+/**
+ * The record with other copies.
+ *
+ * Errors: CONFLICT when the membership is no longer the one that the edits were decided on.
+ */
+export function withCopies(
+  record: VolumeRecord,
+  version: number,
+  edits: readonly CopyEdit[],
+): VolumeRecord {
+  const current = record.membership;
+  if (current.version !== version) {
+    throw new KeelsonError(
+      'CONFLICT',
+      `change the copies of ${addressOf(record.spec)}: expected membership version ${version}, got ${current.version}`,
+    );
+  }
+  const edited = edits.reduce(withEdit, record);
+  if (edited.membership === current) return edited;
+  const membership: Membership = { ...edited.membership, version: version + 1 };
+  const reason = whyInvalidPlacement(current, membership);
+  assert(reason === undefined, 'the planner changes places only', { reason });
+  return { ...edited, membership };
+}
+
+/** An instance that is known to be gone; the oldest are forgotten. */
+export function withGoneInstance(record: VolumeRecord, instanceId: string): VolumeRecord {
+  const goneInstances = [...record.goneInstances, instanceId].slice(-MAX_GONE_INSTANCES);
+  return { ...record, goneInstances };
+}
+
+export function nodesOf({ membership }: VolumeRecord): Set<string> {
+  return new Set(Object.values(membership.copies).map(({ node }) => node));
+}
+
+function withEdit(record: VolumeRecord, edit: CopyEdit): VolumeRecord {
+  const { membership, nextReplicaNumber } = record;
+  switch (edit.kind) {
+    case 'add-copy': {
+      const copy = { [replicaIdOf(nextReplicaNumber)]: makeNewCopy(edit.node) };
+      return {
+        ...record,
+        nextReplicaNumber: nextReplicaNumber + 1,
+        membership: { ...membership, copies: { ...membership.copies, ...copy } },
+      };
+    }
+    case 'remove-copy': {
+      const { [edit.replicaId]: gone, ...copies } = membership.copies;
+      assert(gone !== undefined, 'a copy is removed once', { replica: edit.replicaId });
+      return {
+        ...record,
+        membership: { ...membership, copies },
+        leaving: record.leaving.filter((replicaId) => replicaId !== edit.replicaId),
+        removed: [...record.removed, { replicaId: edit.replicaId, node: gone.node }],
+      };
+    }
+    case 'set-leaving':
+      return { ...record, leaving: edit.replicaIds };
+    default:
+      return unreachable(edit, 'copy edit');
+  }
+}
+
+function isSame(a: VolumeRecord, b: VolumeRecord): boolean {
+  const show = ({ spec, labels }: VolumeRecord) =>
+    JSON.stringify([spec, Object.entries(labels).sort()]);
+  return show(a) === show(b);
+}
