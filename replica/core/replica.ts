@@ -1,50 +1,53 @@
-import { assert, unreachable } from '../common/assert.ts';
-import { MAX_IO_BYTES, MAX_TRIM_BYTES } from '../common/limits.ts';
-import { FLAG, OPCODE, type Opcode, PROTOCOL_VERSION, STATUS } from '../protocol/constants.ts';
+import { unreachable } from '../common/assert.ts';
+import { FLAG, OPCODE, PROTOCOL_VERSION, STATUS } from '../protocol/constants.ts';
 import type { Frame } from '../protocol/frame.ts';
-import type { Hello } from '../protocol/hello.ts';
+import { type Hello, type Lease, MAX_LEASES } from '../protocol/hello.ts';
+import { encodeStamps } from '../protocol/stamps.ts';
 import type { Metadata } from '../store/metadata-record.ts';
+import { askerOf, reply } from './answers.ts';
+import { ChangeHistory, type CopyAtStart } from './change-history.ts';
+import { type CheckpointWaiter, Durability } from './durability.ts';
+import { HeldFrames } from './held-frames.ts';
+import { ASSUMED_LEASE_MS, Leases } from './leases.ts';
+import { isSensible, whyViolates } from './request-checks.ts';
 import type { ConnectionId, ReplicaEffect, ReplicaEvent, ReplicaStatus } from './step.ts';
 import { whyRefused } from './why-refused.ts';
-import { WriteTail } from './write-tail.ts';
 
-/** Who waits for an fdatasync that starts after what it asked for was executed (I8). */
-type Waiter =
-  | { readonly kind: 'request'; readonly connection: ConnectionId; readonly frame: Answerable }
-  | { readonly kind: 'goodbye'; readonly connection: ConnectionId; readonly frame: Answerable }
-  | { readonly kind: 'shutdown' };
-
-/** What a reply repeats; without the payload, so that no receive buffer is kept. */
-type Answerable = Pick<Frame, 'opcode' | 'seq'>;
-
-/** One copy of a volume: fencing, order, tail and flushes. `step(event) → effects`, no I/O. */
+/** One copy of a volume: fencing, order, stamps and what is durable. No I/O: `step` says what to do. */
 export class Replica {
   #metadata: Metadata;
   readonly #bootId: string;
-  readonly #tail: WriteTail;
+  readonly #history: ChangeHistory;
+  readonly #durability: Durability;
+  readonly #leases: Leases;
+  readonly #held = new HeldFrames();
   /** The one connection whose frames count. */
   #current: ConnectionId | undefined;
   #isStopping = false;
-  /** For the next fdatasync. */
-  #waiting: Waiter[] = [];
-  /** For the one under way; undefined when there is none. */
-  #syncing: Waiter[] | undefined;
 
-  constructor(metadata: Metadata, bootId: string) {
-    this.#metadata = metadata;
-    this.#bootId = bootId;
-    this.#tail = new WriteTail(metadata.isClean);
+  constructor(copy: CopyAtStart, longestLeaseMs = ASSUMED_LEASE_MS) {
+    this.#metadata = copy.metadata;
+    this.#bootId = copy.bootId;
+    this.#history = new ChangeHistory(copy);
+    this.#durability = new Durability(this.#history.regions, this.#history.extents);
+    this.#leases = new Leases(copy.metadata.leaseHolders, longestLeaseMs);
   }
 
   get status(): ReplicaStatus {
     const { volumeId, replicaId, dataId, sizeBytes } = this.#metadata;
     const { epoch, session, isPristine, instanceId } = this.#metadata;
-    const controller = this.#current === undefined ? null : instanceId;
-    const tailLength = this.#tail.length;
     return {
-      ...{ volumeId, replicaId, dataId, sizeBytes },
-      ...{ epoch, session, isPristine, controller, tailLength },
+      ...{ volumeId, replicaId, dataId, sizeBytes, epoch, session, isPristine },
+      controller: this.#current === undefined ? null : instanceId,
+      tailLength: this.#history.tailLength,
+      restart: this.#history.restart,
+      hotExtents: this.#history.extents.hotCount,
     };
+  }
+
+  /** Payload of requests that wait for the disk: whoever feeds this should not feed it more. */
+  get heldBytes(): number {
+    return this.#held.bytes;
   }
 
   step(event: ReplicaEvent, effects: ReplicaEffect[]): void {
@@ -52,96 +55,177 @@ export class Replica {
       case 'frame':
         // Frames of a connection that was replaced are from an older controller (I4).
         if (event.connection !== this.#current || this.#isStopping) return;
-        this.#onFrame(event.connection, event.frame, effects);
+        this.#onFrame(event, effects);
         return;
       case 'executed':
         this.#onExecuted(event, effects);
         return;
       case 'turn-ended':
-        this.#startSync(effects);
+        this.#durability.advance(this.#history.settledSeq, effects);
+        for (const waiter of this.#durability.takeDone()) this.#onCheckpointed(waiter, effects);
         return;
       case 'synced':
         this.#onSynced(event.failure, effects);
         return;
+      case 'saved':
+        this.#onSaved(event, effects);
+        return;
       case 'hello':
-        this.#onHello(event.connection, event.hello, effects);
+        this.#onHello(event, effects);
         return;
       case 'closed':
-        if (event.connection === this.#current) this.#current = undefined;
+        if (event.connection === this.#current) this.#disconnect();
         return;
       case 'malformed':
         this.#violation(event.connection, 'payload does not decompress', effects);
         return;
       case 'shutdown':
         this.#isStopping = true;
-        this.#waiting.push({ kind: 'shutdown' });
+        this.#held.clear();
+        this.#durability.checkpoint({ kind: 'shutdown' });
         return;
       default:
         unreachable(event, 'event');
     }
   }
 
-  #onHello(connection: ConnectionId, hello: Hello, effects: ReplicaEffect[]): void {
-    const refusal = whyRefused(this.#metadata, hello, this.#isStopping);
+  // Connections.
+
+  #onHello(event: Extract<ReplicaEvent, { kind: 'hello' }>, effects: ReplicaEffect[]): void {
+    const { connection, hello, nowMs } = event;
+    const leases = this.#leases.runningBeside(hello.instanceId, nowMs);
+    const refusal = whyRefused(this.#metadata, hello, {
+      isStopping: this.#isStopping,
+      hasTooManyReaders: leases.length >= MAX_LEASES,
+    });
     if (refusal !== undefined) {
       effects.push({ kind: 'refuse', connection, refusal });
       return;
     }
-    // All that the older connection sent and we took in has been executed by now; what it still
-    // has under way is discarded with it.
+    // All that the older connection sent and we took in has been executed by now; what is held or
+    // under way is discarded with it.
     if (this.#current !== undefined) {
       const reason = `replaced by epoch ${hello.epoch}, instance ${hello.instanceId}`;
       effects.push({ kind: 'close', connection: this.#current, reason });
+      this.#disconnect();
     }
-    if (hello.instanceId !== this.#metadata.instanceId || hello.epoch !== this.#metadata.epoch) {
-      this.#tail.beginInstance();
-    }
+    const { epoch, instanceId } = this.#metadata;
+    this.#history.beginConnection(hello.instanceId !== instanceId || hello.epoch !== epoch);
     this.#current = connection;
-    this.#persist(
-      {
-        epoch: hello.epoch,
-        instanceId: hello.instanceId,
-        session: this.#metadata.session + 1,
-        isClean: false,
-      },
-      effects,
-    );
+    this.#persist(this.#afterHello(hello, leases), effects);
     const { volumeId, replicaId, dataId, sizeBytes, isPristine, session } = this.#metadata;
-    const { lastSeq } = this.#tail;
-    const tail = this.#tail.describe();
     const welcome = {
       ...{ protocolVersion: PROTOCOL_VERSION, volumeId, replicaId, dataId, sizeBytes },
-      ...{ isPristine, session, lastSeq, bootId: this.#bootId, tail },
+      ...{ isPristine, session, lastSeq: this.#history.lastSeq, restart: this.#history.restart },
+      ...{ tail: this.#history.inDoubt(), leases },
     };
     effects.push({ kind: 'welcome', connection, welcome });
   }
 
-  #onFrame(connection: ConnectionId, frame: Frame, effects: ReplicaEffect[]): void {
-    this.#tail.settle(frame.stableSeq);
-    switch (frame.opcode) {
-      case OPCODE.READ:
-        if (!this.#isWithin(frame, MAX_IO_BYTES)) {
-          this.#invalid(connection, frame, effects);
-          return;
-        }
-        effects.push({ kind: 'read', connection, frame });
+  /** All that must be durable before a hello is answered. */
+  #afterHello({ epoch, instanceId }: Hello, leases: readonly Lease[]): Partial<Metadata> {
+    return {
+      ...{ epoch, instanceId, session: this.#metadata.session + 1, bootId: this.#bootId },
+      // With the boot id of today in the record, only this says that the last one was another.
+      mayLackWrites: this.#history.restart === 'may-lack-writes',
+      leaseHolders: [...leases.map((lease) => lease.instanceId), instanceId],
+    };
+  }
+
+  #disconnect(): void {
+    this.#current = undefined;
+    this.#held.clear();
+  }
+
+  #violation(connection: ConnectionId, reason: string, effects: ReplicaEffect[]): void {
+    if (connection === this.#current) this.#disconnect();
+    effects.push({ kind: 'close', connection, reason: `protocol violation: ${reason}` });
+  }
+
+  // Requests.
+
+  #onFrame(event: Extract<ReplicaEvent, { kind: 'frame' }>, effects: ReplicaEffect[]): void {
+    const { connection, frame } = event;
+    if (frame.opcode === OPCODE.HEARTBEAT) {
+      this.#onHeartbeat(event, effects);
+      return;
+    }
+    const violation = whyViolates(frame);
+    if (violation !== undefined) {
+      this.#violation(connection, violation, effects);
+      return;
+    }
+    if (!isSensible(frame, this.#metadata.sizeBytes)) {
+      effects.push(reply(connection, frame, STATUS.INVALID));
+      return;
+    }
+    // Also for what stands in line anyway: then one save serves all that is held.
+    const isReady = this.#isReady(frame);
+    if (isReady && this.#held.isEmpty) this.#execute(connection, frame, effects);
+    else this.#held.push(frame);
+  }
+
+  /** Answered at once whatever the disk does: a long fsync is not death. */
+  #onHeartbeat(
+    { connection, frame, nowMs }: Extract<ReplicaEvent, { kind: 'frame' }>,
+    effects: ReplicaEffect[],
+  ): void {
+    const { instanceId } = this.#metadata;
+    if (instanceId !== null && frame.length > 0) {
+      this.#leases.grant(instanceId, frame.length, nowMs);
+    }
+    effects.push(reply(connection, frame, STATUS.OK));
+    // It overtook what is held, and so may call a write stable that was not carried out yet.
+    if (!this.#held.isEmpty) return;
+    this.#history.settle(frame.stableSeq);
+    this.#durability.beat(this.#history.settledSeq);
+  }
+
+  /** Whether a request may be carried out now, as far as hot bits are concerned. */
+  #isReady({ opcode, seq, offset, length }: Frame): boolean {
+    const isChange = opcode === OPCODE.WRITE || opcode === OPCODE.TRIM || opcode === OPCODE.MARK;
+    if (!isChange || this.#history.extents.touch(offset, offset + length, seq)) return true;
+    this.#durability.noteHot();
+    return false;
+  }
+
+  #execute(connection: ConnectionId, frame: Frame, effects: ReplicaEffect[]): void {
+    this.#history.settle(frame.stableSeq);
+    const { opcode, offset, length } = frame;
+    switch (opcode) {
+      case OPCODE.READ: {
+        const generation = this.#history.regions.newest(offset, offset + length);
+        effects.push({ kind: 'read', connection, frame, generation });
         return;
+      }
       case OPCODE.WRITE:
-        this.#onWrite(connection, frame, effects);
+        this.#beforeChange(frame, effects);
+        effects.push({ kind: 'write', connection, frame });
         return;
       case OPCODE.TRIM:
-        if (!this.#isWithin(frame, MAX_TRIM_BYTES)) {
-          this.#invalid(connection, frame, effects);
-          return;
-        }
         this.#beforeChange(frame, effects);
         effects.push({ kind: 'trim', connection, frame });
         return;
-      case OPCODE.FLUSH:
-        this.#waiting.push({ kind: 'request', connection, frame: answerable(frame) });
-        return;
-      case OPCODE.HEARTBEAT:
+      case OPCODE.MARK:
+        this.#durability.noteChange();
+        this.#history.recordMark(frame);
         effects.push(reply(connection, frame, STATUS.OK));
+        return;
+      case OPCODE.STAMPS: {
+        const payload = encodeStamps(this.#history.regions.stampsOf(offset, offset + length));
+        effects.push({ ...reply(connection, frame, STATUS.OK), payload });
+        return;
+      }
+      case OPCODE.HASHES: {
+        const stamps = this.#history.regions.stampsOf(offset, offset + length);
+        effects.push({ kind: 'hash', connection, frame, stamps });
+        return;
+      }
+      case OPCODE.FLUSH:
+        this.#durability.flush(askerOf(connection, frame));
+        return;
+      case OPCODE.CHECKPOINT:
+        this.#durability.checkpoint({ kind: 'checkpoint', asker: askerOf(connection, frame) });
         return;
       case OPCODE.STATUS: {
         const payload = Buffer.from(JSON.stringify(this.status), 'utf8');
@@ -149,75 +233,94 @@ export class Replica {
         return;
       }
       case OPCODE.GOODBYE:
-        this.#tail.clear();
-        this.#waiting.push({ kind: 'goodbye', connection, frame: answerable(frame) });
-        return;
-      default:
-        this.#violation(connection, `opcode ${frame.opcode} is no request`, effects);
+        this.#history.settleAll();
+        this.#durability.checkpoint({ kind: 'goodbye', asker: askerOf(connection, frame) });
     }
   }
 
-  #onWrite(connection: ConnectionId, frame: Frame, effects: ReplicaEffect[]): void {
-    if (!this.#isWithin(frame, MAX_IO_BYTES)) {
-      this.#invalid(connection, frame, effects);
-      return;
-    }
-    const isRaw = (frame.flags & FLAG.LZ4) === 0;
-    if (isRaw && frame.payload.length !== frame.length) {
-      const reason = `write of ${frame.length} bytes with ${frame.payload.length} in the payload`;
-      this.#violation(connection, reason, effects);
-      return;
-    }
-    this.#beforeChange(frame, effects);
-    effects.push({ kind: 'write', connection, frame });
+  #beforeChange(frame: Frame, effects: ReplicaEffect[]): void {
+    this.#durability.noteChange();
+    this.#history.recordChange(frame);
+    // Once in a copy's life the first change waits until the metadata says that there is data.
+    if (this.#metadata.isPristine) this.#persist({ isPristine: false }, effects);
   }
+
+  // Outcomes.
 
   #onExecuted(
     { connection, frame, status }: Extract<ReplicaEvent, { kind: 'executed' }>,
     effects: ReplicaEffect[],
   ): void {
-    if (status === STATUS.OK && (frame.flags & FLAG.FUA) !== 0) {
-      this.#waiting.push({ kind: 'request', connection, frame: answerable(frame) });
+    const { opcode, flags } = frame;
+    const isChange = opcode === OPCODE.WRITE || opcode === OPCODE.TRIM;
+    if (status === STATUS.OK && (flags & FLAG.FUA) !== 0) {
+      this.#durability.flush(askerOf(connection, frame));
       return;
     }
+    if (status !== STATUS.OK && isChange) this.#history.recordFailure(frame);
     effects.push(reply(connection, frame, status));
     if (status === STATUS.IO_FAILED) this.#fail('the data file cannot be read or written', effects);
   }
 
-  #startSync(effects: ReplicaEffect[]): void {
-    if (this.#syncing !== undefined || this.#waiting.length === 0) return;
-    this.#syncing = this.#waiting;
-    this.#waiting = [];
-    effects.push({ kind: 'fdatasync' });
-  }
-
   #onSynced(failure: string | undefined, effects: ReplicaEffect[]): void {
-    const waiters = this.#syncing;
-    assert(waiters !== undefined, 'an fdatasync was under way');
-    this.#syncing = undefined;
-    for (const waiter of waiters) {
-      if (waiter.kind === 'shutdown') {
-        if (failure === undefined) this.#finish(effects);
-      } else if (waiter.connection === this.#current) {
-        const status = failure === undefined ? STATUS.OK : STATUS.IO_FAILED;
-        if (waiter.kind === 'goodbye' && failure === undefined) this.#leave(effects);
-        effects.push(reply(waiter.connection, waiter.frame, status));
-      }
+    const askers = this.#durability.synced();
+    // Never tried again: the kernel may have dropped the pages, and a second call would say "done".
+    if (failure !== undefined) this.#persist({ mayLackWrites: true }, effects);
+    for (const { connection, frame } of askers) {
+      if (connection !== this.#current) continue;
+      effects.push(reply(connection, frame, failure === undefined ? STATUS.OK : STATUS.IO_FAILED));
     }
-    // Never retried: the kernel may have dropped the pages, and a second call would say "done".
     if (failure !== undefined) this.#fail(`fdatasync failed: ${failure}`, effects);
   }
 
-  /** The controller went away in good order. Frames that it still sends are dropped. */
-  #leave(effects: ReplicaEffect[]): void {
-    this.#current = undefined;
-    this.#persistClean(effects);
+  #onSaved(
+    { failure, isFull }: Extract<ReplicaEvent, { kind: 'saved' }>,
+    effects: ReplicaEffect[],
+  ): void {
+    if (failure !== undefined) {
+      if (isFull !== true) this.#persist({ mayLackWrites: true }, effects);
+      this.#fail(`save the region map or the hot extents: ${failure}`, effects);
+      return;
+    }
+    this.#durability.saved();
+    this.#release(effects);
   }
 
-  #finish(effects: ReplicaEffect[]): void {
-    this.#current = undefined;
-    this.#persistClean(effects);
-    effects.push({ kind: 'stop', isFailure: false, reason: 'asked to stop' });
+  /** Carries out what was held, in stream order, up to the first that must go on waiting. */
+  #release(effects: ReplicaEffect[]): void {
+    for (let frame = this.#held.first(); frame !== undefined; frame = this.#held.first()) {
+      if (!this.#isReady(frame)) return;
+      this.#held.removeFirst();
+      this.#execute(this.#current!, frame, effects);
+    }
+  }
+
+  #onCheckpointed(waiter: CheckpointWaiter, effects: ReplicaEffect[]): void {
+    if (waiter.kind === 'shutdown') {
+      this.#disconnect();
+      effects.push({ kind: 'stop', isFailure: false, reason: 'asked to stop' });
+      return;
+    }
+    const { connection, frame } = waiter.asker;
+    if (connection !== this.#current) return;
+    if (waiter.kind === 'goodbye') this.#leave(effects);
+    else if (this.#history.restart !== 'none') this.#makeWhole(effects);
+    effects.push(reply(connection, frame, STATUS.OK));
+  }
+
+  /** The controller says that this copy has all that it was sent, and that is durable (I13, I14). */
+  #makeWhole(effects: ReplicaEffect[]): void {
+    this.#history.endRestart();
+    if (this.#metadata.mayLackWrites) this.#persist({ mayLackWrites: false }, effects);
+  }
+
+  /** The controller went away in good order: it reads no more. Frames it still sends are dropped. */
+  #leave(effects: ReplicaEffect[]): void {
+    const { instanceId, leaseHolders } = this.#metadata;
+    if (instanceId !== null) this.#leases.release(instanceId);
+    const others = leaseHolders.filter((holder) => holder !== instanceId);
+    this.#persist({ leaseHolders: others }, effects);
+    this.#disconnect();
   }
 
   #fail(reason: string, effects: ReplicaEffect[]): void {
@@ -225,56 +328,8 @@ export class Replica {
     effects.push({ kind: 'stop', isFailure: true, reason });
   }
 
-  #persistClean(effects: ReplicaEffect[]): void {
-    if (this.#tail.isEmpty && !this.#metadata.isClean) this.#persist({ isClean: true }, effects);
-  }
-
   #persist(change: Partial<Metadata>, effects: ReplicaEffect[]): void {
     this.#metadata = { ...this.#metadata, ...change };
     effects.push({ kind: 'persist', metadata: this.#metadata });
   }
-
-  /** Once in a copy's life the first change waits until the metadata says that there is data. */
-  #beforeChange(frame: Frame, effects: ReplicaEffect[]): void {
-    this.#tail.add(frame.seq, frame.offset, frame.offset + frame.length);
-    if (this.#metadata.isPristine) this.#persist({ isPristine: false }, effects);
-  }
-
-  /** Whether a request means at least one byte, at most `limit`, within the volume (I11). */
-  #isWithin({ offset, length }: Frame, limit: number): boolean {
-    return length > 0 && length <= limit && offset + length <= this.#metadata.sizeBytes;
-  }
-
-  #invalid(connection: ConnectionId, frame: Frame, effects: ReplicaEffect[]): void {
-    effects.push(reply(connection, frame, STATUS.INVALID));
-  }
-
-  #violation(connection: ConnectionId, reason: string, effects: ReplicaEffect[]): void {
-    if (connection === this.#current) this.#current = undefined;
-    effects.push({ kind: 'close', connection, reason: `protocol violation: ${reason}` });
-  }
 }
-
-function answerable({ opcode, seq }: Frame): Answerable {
-  return { opcode, seq };
-}
-
-function reply(
-  connection: ConnectionId,
-  { opcode, seq }: Answerable,
-  status: (typeof STATUS)[keyof typeof STATUS],
-): Extract<ReplicaEffect, { kind: 'reply' }> {
-  const replyOpcode = REPLY_OPCODES.get(opcode);
-  assert(replyOpcode !== undefined, 'only requests are answered', { opcode });
-  return { kind: 'reply', connection, opcode: replyOpcode, seq, status };
-}
-
-const REPLY_OPCODES: ReadonlyMap<Opcode, Opcode> = new Map([
-  [OPCODE.READ, OPCODE.READ_REPLY],
-  [OPCODE.WRITE, OPCODE.WRITE_REPLY],
-  [OPCODE.FLUSH, OPCODE.FLUSH_REPLY],
-  [OPCODE.TRIM, OPCODE.TRIM_REPLY],
-  [OPCODE.STATUS, OPCODE.STATUS_REPLY],
-  [OPCODE.HEARTBEAT, OPCODE.HEARTBEAT_REPLY],
-  [OPCODE.GOODBYE, OPCODE.GOODBYE_REPLY],
-]);

@@ -2,6 +2,7 @@ import type { Opcode, Status } from '../protocol/constants.ts';
 import type { Frame } from '../protocol/frame.ts';
 import type { Hello, Refusal, Restart, Welcome } from '../protocol/hello.ts';
 import type { Metadata } from '../store/metadata-record.ts';
+import type { Page, StoreFile } from '../store/page.ts';
 
 /** Names one connection for the time it exists; given out by the driver, never used again. */
 export type ConnectionId = number;
@@ -22,7 +23,10 @@ export type ReplicaEvent =
       readonly nowMs: number;
     }
   | { readonly kind: 'closed'; readonly connection: ConnectionId }
-  /** Outcome of a `write` or `trim`, or of a `read` that failed. */
+  /**
+   * Outcome of every `write` and `trim`, and of a `read` or `hash` that failed. INVALID says that it
+   * was dropped, because an earlier one of its connection was malformed.
+   */
   | {
       readonly kind: 'executed';
       readonly connection: ConnectionId;
@@ -35,24 +39,19 @@ export type ReplicaEvent =
   | { readonly kind: 'turn-ended' }
   /** Outcome of `fdatasync`; `failure` is undefined when the data is on stable storage. */
   | { readonly kind: 'synced'; readonly failure: string | undefined }
-  /** Outcome of the oldest `save` that is not answered; `failure` undefined: it is durable. */
-  | { readonly kind: 'saved'; readonly failure: string | undefined }
+  /** Outcome of `save`; `failure` undefined: it is durable. */
+  | {
+      readonly kind: 'saved';
+      readonly failure: string | undefined;
+      /** The file system refused the write for lack of space, so nothing that was there is lost. */
+      readonly isFull?: boolean;
+    }
   | { readonly kind: 'shutdown' };
 
 /**
  * What a replica wants done. The driver carries effects out in order, each before the next; only
  * `fdatasync` and `save` merely start. Effects of a connection that is closed meanwhile are dropped.
  */
-/** The files beside the data whose durable state decides what a sync must look at. */
-export type StoreFile = 'regions' | 'hot';
-
-export interface Page {
-  /** Where in the file. */
-  readonly offset: number;
-  /** Not changed after the effect. */
-  readonly bytes: Buffer;
-}
-
 export type ReplicaEffect =
   /** Durable before the next effect; if that fails, the replica stops. */
   | { readonly kind: 'persist'; readonly metadata: Metadata }

@@ -6,7 +6,7 @@ import type { Metadata } from '../store/metadata-record.ts';
 export function whyRefused(
   metadata: Metadata,
   hello: Hello,
-  isStopping: boolean,
+  state: { readonly isStopping: boolean; readonly hasTooManyReaders: boolean },
 ): (Refusal & { readonly code: RefusalCode }) | undefined {
   if (hello.protocolVersion !== PROTOCOL_VERSION) {
     return refusal(
@@ -32,8 +32,12 @@ export function whyRefused(
     const what = `instance of epoch ${hello.epoch}`;
     return refusal('EPOCH_SUPERSEDED', what, String(metadata.instanceId), hello.instanceId);
   }
-  if (isStopping) {
+  if (state.isStopping) {
     return { code: 'UNAVAILABLE', message: 'take the hello: this replica is stopping; try again' };
+  }
+  if (state.hasTooManyReaders) {
+    const message = 'take the hello: too many controllers may still read; try again in seconds';
+    return { code: 'UNAVAILABLE', message };
   }
   return undefined;
 }

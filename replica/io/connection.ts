@@ -48,6 +48,8 @@ export class Connection implements Link {
   #strangerBytes = 0;
   /** Decoded, but not carried out while the peer does not read. */
   #backlog: Frame[] = [];
+  /** What is in the backlog waits for the disk, not for the peer. */
+  #isHeldUp = false;
 
   constructor(id: ConnectionId, nonce: string, accepted: Socket, context: ConnectionContext) {
     this.id = id;
@@ -55,7 +57,7 @@ export class Connection implements Link {
     this.#context = context;
     const socket = receiveInPlace(accepted, (chunk) => this.#onData(chunk));
     this.#socket = socket;
-    socket.on('drain', () => this.#onDrain());
+    socket.on('drain', () => this.#resume());
     socket.on('error', (error) => context.log.warn('connection failed', { reason: error.message }));
     socket.on('close', () => context.driver.removeLink(this));
     this.#sendJson(OPCODE.CHALLENGE, encodeJson({ nonce }));
@@ -74,8 +76,8 @@ export class Connection implements Link {
     const proof = makeProof(this.#context.secret, hello.nonce, json);
     this.#sendJson(OPCODE.WELCOME, Buffer.concat([proof, json]));
     const { epoch, instanceId } = hello;
-    const { session, tail } = welcome;
-    const fields = { epoch, instanceId, session, isTailKnown: tail.known };
+    const { session, restart, tail } = welcome;
+    const fields = { epoch, instanceId, session, restart, rangesInDoubt: tail.length };
     this.#context.log.info('controller connected', fields);
   }
 
@@ -101,6 +103,11 @@ export class Connection implements Link {
     for (const bytes of this.arena.take()) {
       this.#context.counters.wireBytes.sent += bytes.length;
       this.#socket.write(bytes);
+    }
+    if (this.#isHeldUp && !this.#context.driver.isCongested) {
+      this.#isHeldUp = false;
+      // Not within the turn that ends here.
+      setImmediate(() => this.#resume());
     }
   }
 
@@ -140,8 +147,7 @@ export class Connection implements Link {
     const { driver, onAuthenticated } = this.#context;
     this.#hello = hello;
     onAuthenticated(this);
-    driver.addLink(this);
-    driver.turn({ kind: 'hello', connection: this.id, hello });
+    driver.hello(this, hello);
   }
 
   /** The hello, or why the connection is cut. The proof comes before anything is parsed. */
@@ -158,10 +164,12 @@ export class Connection implements Link {
     }
   }
 
-  /** Carries out the backlog in turns whose answers are bounded, while the peer reads them. */
+  /** Carries out the backlog in turns whose answers are bounded, while peer and disk keep up. */
   #workOff(): void {
+    const { driver } = this.#context;
     while (this.#backlog.length > 0 && !this.#socket.destroyed) {
-      if (this.#socket.writableLength > MAX_UNSENT_BYTES) {
+      this.#isHeldUp = driver.isCongested;
+      if (this.#isHeldUp || this.#socket.writableLength > MAX_UNSENT_BYTES) {
         this.#socket.pause();
         this.#backlog = this.#backlog.map(withOwnPayload);
         return;
@@ -169,14 +177,11 @@ export class Connection implements Link {
       const count = countWithin(this.#backlog, MAX_IO_BYTES);
       const frames = this.#backlog;
       this.#backlog = count === frames.length ? [] : frames.slice(count);
-      this.#context.driver.turnOfFrames(
-        this,
-        count === frames.length ? frames : frames.slice(0, count),
-      );
+      driver.turnOfFrames(this, count === frames.length ? frames : frames.slice(0, count));
     }
   }
 
-  #onDrain(): void {
+  #resume(): void {
     this.#workOff();
     if (this.#backlog.length === 0) this.#socket.resume();
   }

@@ -2,12 +2,10 @@ import { randomUUID } from 'node:crypto';
 import {
   closeSync,
   existsSync,
-  fsyncSync,
   ftruncateSync,
   mkdirSync,
   openSync,
   readFileSync,
-  renameSync,
   statSync,
   writeSync,
 } from 'node:fs';
@@ -16,7 +14,9 @@ import { tryLock } from 'fs-native-extensions';
 import { KeelsonError, messageOf, systemCodeOf } from '../common/errors.ts';
 import { chooseRecord, encodeSlot, type Metadata } from '../store/metadata-record.ts';
 import { type DataFile, openDataFile } from './data-file.ts';
+import { createDurably, replaceDurably, syncDirectory } from './durable-files.ts';
 import { type MetadataFile, openMetadataFile } from './metadata-file.ts';
+import { formatStore, type OpenStore, openStore } from './store-files.ts';
 
 /** Which copy a directory is expected to hold. */
 export interface CopyIdentity {
@@ -26,13 +26,13 @@ export interface CopyIdentity {
   readonly sizeBytes: number;
 }
 
-/** A copy's directory, locked by this process (I9): `lock`, `metadata` and `data`. */
-export interface OpenDirectory {
+/** A copy's directory, locked by this process (I9): `lock`, `metadata`, `data`, `regions`, `hot`. */
+export interface OpenDirectory extends OpenStore {
   readonly metadata: Metadata;
   readonly metadataFile: MetadataFile;
   readonly dataFile: DataFile;
   /** Also lets go of the lock. The kernel does the same when the process dies. */
-  close(): void;
+  close(): Promise<void>;
 }
 
 /**
@@ -61,9 +61,11 @@ function openFormatted(identity: CopyIdentity, lockFd: number): OpenDirectory {
   check(metadata, identity);
   const dataFile = openDataFile(join(dataDir, 'data'));
   const metadataFile = openMetadataFile(join(dataDir, 'metadata'), sequence);
+  const store = openStore(dataDir, metadata.sizeBytes);
   return {
-    ...{ metadata, metadataFile, dataFile },
-    close() {
+    ...{ metadata, metadataFile, dataFile, ...store },
+    async close() {
+      await store.storeFiles.close();
       dataFile.close();
       metadataFile.close();
       closeSync(lockFd);
@@ -98,37 +100,16 @@ function format({ dataDir, volumeId, replicaId, sizeBytes }: CopyIdentity): void
       `open ${dataDir}: there is data but no metadata; it was kept, restore the file or use an empty directory`,
     );
   }
-  createDurably(dataPath, (fd) => ftruncateSync(fd, sizeBytes));
+  createDurably(dataPath, { kind: 'hole', bytes: sizeBytes });
+  formatStore(dataDir, sizeBytes);
   const metadata: Metadata = {
     ...{ volumeId, replicaId, dataId: randomUUID(), sizeBytes, epoch: 0, instanceId: null },
-    ...{ session: 0, isClean: true, isPristine: true },
+    ...{ session: 0, bootId: null, mayLackWrites: false, leaseHolders: [], isPristine: true },
   };
-  const temporaryPath = join(dataDir, 'metadata.new');
   const slots = [0, 1].map((sequence) => encodeSlot({ metadata, sequence }));
-  createDurably(temporaryPath, (fd) => writeSync(fd, Buffer.concat(slots)));
-  syncDirectory(dataDir); // the data file's name is durable before the metadata speaks of it
-  renameSync(temporaryPath, join(dataDir, 'metadata'));
-  syncDirectory(dataDir);
+  syncDirectory(dataDir); // the other files' names are durable before the metadata speaks of them
+  replaceDurably(join(dataDir, 'metadata'), { kind: 'bytes', data: Buffer.concat(slots) });
   syncDirectory(dirname(dataDir));
-}
-
-function createDurably(path: string, fill: (fd: number) => void): void {
-  const fd = openSync(path, 'w', 0o600);
-  try {
-    fill(fd);
-    fsyncSync(fd);
-  } finally {
-    closeSync(fd);
-  }
-}
-
-function syncDirectory(path: string): void {
-  const fd = openSync(path, 'r');
-  try {
-    fsyncSync(fd);
-  } finally {
-    closeSync(fd);
-  }
 }
 
 function readRecord(path: string) {

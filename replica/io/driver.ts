@@ -9,12 +9,14 @@ import type { Replica } from '../core/replica.ts';
 import type { ConnectionId, ReplicaEffect, ReplicaEvent } from '../core/step.ts';
 import { FLAG, OPCODE, STATUS, type Status } from '../protocol/constants.ts';
 import type { Frame } from '../protocol/frame.ts';
-import type { Refusal, Welcome } from '../protocol/hello.ts';
+import type { Hello, Refusal, Welcome } from '../protocol/hello.ts';
 import type { DataFile } from './data-file.ts';
+import { hashRegions } from './hash-regions.ts';
 import { isZero } from './is-zero.ts';
 import type { MetadataFile } from './metadata-file.ts';
 import type { Counters } from './metrics.ts';
 import type { SendArena } from './send-arena.ts';
+import type { StoreFiles } from './store-files.ts';
 
 /** The door to one authenticated connection. */
 export interface Link {
@@ -35,6 +37,7 @@ export interface DriverParts {
   readonly replica: Replica;
   readonly dataFile: DataFile;
   readonly metadataFile: MetadataFile;
+  readonly storeFiles: StoreFiles;
   readonly lz4: Lz4;
   readonly counters: Counters;
   readonly observeFsync: (seconds: number) => void;
@@ -48,12 +51,18 @@ export interface DriverParts {
 /** Neighbouring writes of one turn go to the disk as one, up to this: it stays in the CPU cache. */
 const MAX_JOINED_BYTES = 1024 * 1024;
 
-type RequestEffect = Extract<ReplicaEffect, { kind: 'read' | 'write' | 'trim' }>;
+/** As much as waits for an extent to become hot before a controller has to wait too. */
+const MAX_HELD_BYTES = 64 * 1024 * 1024;
+
+type RequestEffect = Extract<ReplicaEffect, { kind: 'write' | 'trim' }>;
+type EffectOf<Kind extends ReplicaEffect['kind']> = Extract<ReplicaEffect, { kind: Kind }>;
 
 /** Feeds the replica with what happened and carries out what it wants, one turn at a time. */
 export class ReplicaDriver {
   readonly #parts: DriverParts;
   readonly #links = new Map<ConnectionId, Link>();
+  /** Those that sent something that was answered INVALID. */
+  readonly #blamed = new WeakSet<Link>();
   /** The effects of this turn, in order; grows while it is carried out. */
   #effects: ReplicaEffect[] = [];
   /** Where reads and decompressed writes stand for a moment. */
@@ -73,8 +82,19 @@ export class ReplicaDriver {
   /** One turn for all frames that arrived together. Their payloads are not used afterwards. */
   turnOfFrames(link: Link, frames: readonly Frame[]): void {
     const connection = link.id;
-    for (const frame of frames) this.#step({ kind: 'frame', connection, frame });
+    const nowMs = this.#parts.clock.nowMs();
+    for (const frame of frames) this.#step({ kind: 'frame', connection, frame, nowMs });
     this.#endTurn();
+  }
+
+  hello(link: Link, hello: Hello): void {
+    this.addLink(link);
+    this.turn({ kind: 'hello', connection: link.id, hello, nowMs: this.#parts.clock.nowMs() });
+  }
+
+  /** So much is waiting for the disk that no more should be read from the network. */
+  get isCongested(): boolean {
+    return this.#parts.replica.heldBytes > MAX_HELD_BYTES;
   }
 
   addLink(link: Link): void {
@@ -110,7 +130,7 @@ export class ReplicaDriver {
     effects.length = 0;
   }
 
-  #carryOutOne(effect: Exclude<ReplicaEffect, { kind: 'write' }>): void {
+  #carryOutOne(effect: Exclude<ReplicaEffect, EffectOf<'write'>>): void {
     switch (effect.kind) {
       case 'persist':
         this.#persist(effect);
@@ -118,18 +138,27 @@ export class ReplicaDriver {
       case 'fdatasync':
         this.#startSync();
         return;
+      case 'save':
+        this.#startSave(effect);
+        return;
       case 'stop':
         this.#stop(effect);
         return;
     }
     const link = this.#links.get(effect.connection);
-    if (link === undefined) return;
+    if (link === undefined) {
+      if (effect.kind === 'trim') this.#drop(effect);
+      return;
+    }
     switch (effect.kind) {
       case 'reply':
-        appendReply(link.arena, effect);
+        this.#reply(link, effect);
         return;
       case 'read':
         this.#read(link.arena, effect);
+        return;
+      case 'hash':
+        this.#hash(link.arena, effect);
         return;
       case 'trim':
         this.#trim(effect);
@@ -162,16 +191,21 @@ export class ReplicaDriver {
       bytes += effect.frame.length;
     }
     const { connection, frame } = run[0]!;
-    if (this.#links.has(connection)) {
-      const readyCount = this.#decompress(run);
-      if (readyCount > 0) this.#write(run.slice(0, readyCount), frame);
-      if (readyCount < run.length) this.#cutNow(connection);
-    }
+    const readyCount = this.#links.has(connection) ? this.#decompress(run) : 0;
+    if (readyCount > 0) this.#write(run.slice(0, readyCount), frame);
+    if (readyCount < run.length) this.#cutNow(connection);
+    for (const effect of run.slice(readyCount)) this.#drop(effect);
     return first + run.length;
+  }
+
+  /** It was recorded as a change already; that it never happened must be known too. */
+  #drop({ connection, frame }: RequestEffect): void {
+    this.#step({ kind: 'executed', connection, frame, status: STATUS.INVALID });
   }
 
   /** Ahead of the effects that stand in line, since those of this connection must be dropped. */
   #cutNow(connection: ConnectionId): void {
+    if (!this.#links.has(connection)) return;
     const effects: ReplicaEffect[] = [];
     this.#parts.replica.step({ kind: 'malformed', connection }, effects);
     this.#carryOut(effects);
@@ -213,19 +247,14 @@ export class ReplicaDriver {
     this.#step({ kind: 'executed', connection, frame, status });
   }
 
-  #read(arena: SendArena, { connection, frame }: RequestEffect): void {
-    const { counters, dataFile, lz4 } = this.#parts;
+  #read(arena: SendArena, { connection, frame, generation }: EffectOf<'read'>): void {
+    const { counters, lz4 } = this.#parts;
     const { seq, offset, length } = frame;
-    const data = this.#scratch.subarray(0, length);
-    const status = this.#attempt(() => dataFile.readInto(data, offset));
-    this.#parts.idleMemory.touch();
     counters.operations.read += 1;
     counters.bytes.read += length;
-    if (status !== STATUS.OK) {
-      this.#step({ kind: 'executed', connection, frame, status });
-      return;
-    }
-    const fields = { opcode: OPCODE.READ_REPLY, seq, offset, length };
+    const data = this.#readIntoScratch(connection, frame);
+    if (data === undefined) return;
+    const fields = { opcode: OPCODE.READ_REPLY, seq, offset, length, generation };
     if (isZero(data)) {
       arena.append({ ...fields, flags: FLAG.ZERO });
       return;
@@ -239,6 +268,38 @@ export class ReplicaDriver {
       data.copy(room);
       arena.append(fields, length);
     }
+  }
+
+  #hash(arena: SendArena, { connection, frame, stamps }: EffectOf<'hash'>): void {
+    const { counters } = this.#parts;
+    const { seq, offset, length } = frame;
+    counters.operations.hash += 1;
+    counters.bytes.hash += length;
+    const data = this.#readIntoScratch(connection, frame);
+    if (data === undefined) return;
+    const payload = hashRegions(data, stamps);
+    payload.copy(arena.reserve(payload.length));
+    arena.append({ opcode: OPCODE.HASHES_REPLY, seq, offset, length }, payload.length);
+  }
+
+  /** The bytes that a request asks for; undefined when the disk failed, which is then known. */
+  #readIntoScratch(connection: ConnectionId, frame: Frame): Buffer | undefined {
+    const data = this.#scratch.subarray(0, frame.length);
+    const status = this.#attempt(() => this.#parts.dataFile.readInto(data, frame.offset));
+    this.#parts.idleMemory.touch();
+    if (status === STATUS.OK) return data;
+    this.#step({ kind: 'executed', connection, frame, status });
+    return undefined;
+  }
+
+  #reply(link: Link, effect: EffectOf<'reply'>): void {
+    const { opcode, seq, status, payload } = effect;
+    if (payload !== undefined) payload.copy(link.arena.reserve(payload.length));
+    link.arena.append({ opcode, seq, status }, payload?.length);
+    // Once a connection: a peer that counts wrong does it often.
+    if (status !== STATUS.INVALID || this.#blamed.has(link)) return;
+    this.#blamed.add(link);
+    this.#parts.log.warn('request makes no sense for this volume', { reply: opcode, seq });
   }
 
   #attempt(action: () => void): Status {
@@ -258,7 +319,7 @@ export class ReplicaDriver {
     }
   }
 
-  #persist({ metadata }: Extract<ReplicaEffect, { kind: 'persist' }>): void {
+  #persist({ metadata }: EffectOf<'persist'>): void {
     try {
       this.#parts.metadataFile.write(metadata);
     } catch (error) {
@@ -275,6 +336,14 @@ export class ReplicaDriver {
       observeFsync((clock.nowMs() - startMs) / 1000);
       const failure = error === null ? undefined : messageOf(error);
       this.turn({ kind: 'synced', failure });
+    });
+  }
+
+  #startSave({ file, pages }: EffectOf<'save'>): void {
+    this.#parts.counters.operations.save += 1;
+    this.#parts.storeFiles.save(file, pages, (failure) => {
+      const isFull = failure?.code === 'NO_SPACE';
+      this.turn({ kind: 'saved', failure: failure?.message, isFull });
     });
   }
 
@@ -295,12 +364,6 @@ function continues(head: RequestEffect, bytes: number, effect: RequestEffect): b
 
 function isRaw(frame: Frame): boolean {
   return (frame.flags & FLAG.LZ4) === 0;
-}
-
-function appendReply(arena: SendArena, reply: Extract<ReplicaEffect, { kind: 'reply' }>): void {
-  const { opcode, seq, status, payload } = reply;
-  if (payload !== undefined) payload.copy(arena.reserve(payload.length));
-  arena.append({ opcode, seq, status }, payload?.length);
 }
 
 function messageFields(error: unknown): { readonly reason: string } {

@@ -3,7 +3,7 @@ import { encodeSlot, type Metadata, slotOffsetOf } from '../store/metadata-recor
 
 /** The door to a copy's metadata. */
 export interface MetadataFile {
-  /** Durable on return. Throws the system error otherwise. */
+  /** Durable in both slots on return. Throws the system error otherwise. */
   write(metadata: Metadata): void;
   close(): void;
 }
@@ -14,11 +14,13 @@ export function openMetadataFile(path: string, sequence: number): MetadataFile {
   let newest = sequence;
   return {
     write(metadata) {
-      const next = newest + 1;
-      const slot = encodeSlot({ metadata, sequence: next });
-      writeSync(fd, slot, 0, slot.length, slotOffsetOf(next));
-      fdatasyncSync(fd);
-      newest = next;
+      // The older slot first, and on stable storage before the other is touched: one is always whole.
+      for (let slotCount = 0; slotCount < 2; slotCount += 1) {
+        newest += 1;
+        const slot = encodeSlot({ metadata, sequence: newest });
+        writeSync(fd, slot, 0, slot.length, slotOffsetOf(newest));
+        fdatasyncSync(fd);
+      }
     },
     close: () => closeSync(fd),
   };

@@ -32,15 +32,19 @@ export async function startReplica(options: ReplicaOptions): Promise<RunningRepl
   const log = makeLog({ role: 'replica', volume, replicaId });
   const lz4 = await loadLz4();
   const directory = openDirectory(options);
-  const { dataFile, metadataFile, metadata } = directory;
+  const { dataFile, metadataFile, storeFiles, metadata, regions, hot, damage } = directory;
+  // The copy serves all the same: what is damaged is compared with the other copies.
+  if (damage.length > 0)
+    log.warn('what changed where is not known for all of the copy', { damage });
   const counters = makeCounters();
   const allocatedBytes = () => dataFile.allocatedBytes();
-  const metrics = makeMetrics(counters, allocatedBytes);
-  const replica = new Replica(metadata, readBootId());
+  const replica = new Replica({ metadata, regions, hot, bootId: readBootId() });
+  const hotExtents = () => replica.status.hotExtents;
+  const metrics = makeMetrics(counters, { allocatedBytes, hotExtents });
   let isReady = false;
   const stopped = Promise.withResolvers<StopEffect>();
   const driver = new ReplicaDriver({
-    ...{ replica, dataFile, metadataFile, lz4, counters, log, clock: monotonicClock },
+    ...{ replica, dataFile, metadataFile, storeFiles, lz4, counters, log, clock: monotonicClock },
     idleMemory: new IdleMemory(),
     observeFsync: (seconds) => metrics.observeFsync(seconds),
     onStop: stopped.resolve,
@@ -56,8 +60,8 @@ export async function startReplica(options: ReplicaOptions): Promise<RunningRepl
   });
   const port = await server.listen();
   isReady = true;
-  const { dataId, sizeBytes, epoch, session, isClean } = metadata;
-  const facts = { dataId, sizeBytes, epoch, session, isClean, lz4: lz4.name };
+  const { dataId, sizeBytes, epoch, session, restart } = replica.status;
+  const facts = { dataId, sizeBytes, epoch, session, restart, lz4: lz4.name };
   log.info('replica serves', { port, adminPort: admin.port, ...facts });
   return {
     ...{ port, adminPort: admin.port },
@@ -91,7 +95,7 @@ async function closeAll(
 ): Promise<void> {
   await server.close();
   await admin.close();
-  directory.close();
+  await directory.close();
 }
 
 /** The same for all processes until the machine starts anew (I13). */

@@ -78,6 +78,8 @@ export interface Refusal {
   readonly message: string;
 }
 
+/** Longer than a UUID; so all that may hold a lease fit into a replica's metadata. */
+export const MAX_INSTANCE_ID_LENGTH = 48;
 export const NONCE_BYTES = 32;
 export const PROOF_BYTES = 32;
 
@@ -99,7 +101,7 @@ export function decodeHello(json: Buffer): Hello {
     replicaId: readString(fields, 'replicaId'),
     dataId: readStringOrNull(fields, 'dataId'),
     epoch: readInteger(fields, 'epoch', { min: 1, max: Number.MAX_SAFE_INTEGER }),
-    instanceId: readString(fields, 'instanceId'),
+    instanceId: readString(fields, 'instanceId', MAX_INSTANCE_ID_LENGTH),
     nonce: readString(fields, 'nonce', NONCE_BYTES * 2),
   };
 }

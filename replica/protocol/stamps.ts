@@ -17,3 +17,10 @@ export const DIGEST_BYTES = 32;
 export function regionsOf(start: number, end: number): { first: number; end: number } {
   return { first: Math.floor(start / REGION_BYTES), end: Math.ceil(end / REGION_BYTES) };
 }
+
+/** The payload of STAMPS_REPLY. */
+export function encodeStamps(stamps: readonly number[]): Buffer {
+  const payload = Buffer.allocUnsafe(stamps.length * STAMP_BYTES);
+  for (const [index, stamp] of stamps.entries()) payload.writeUInt32LE(stamp, index * STAMP_BYTES);
+  return payload;
+}

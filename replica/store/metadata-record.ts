@@ -14,8 +14,8 @@ import {
 import { MAX_LEASES } from '../protocol/hello.ts';
 
 /**
- * What a replica knows of itself, in the file `metadata`: two slots of 4096 bytes, written in turn,
- * so that one of them is whole whatever moment the power goes. Little-endian.
+ * What a replica knows of itself, in the file `metadata`: two slots of 4096 bytes, written one
+ * after the other, so that one of them is whole whatever moment the power goes. Little-endian.
  *
  *   offset  size  field
  *        0     8  magic "KEELMETA"
@@ -82,13 +82,10 @@ export function encodeSlot({ metadata, sequence }: StoredRecord): Buffer {
 }
 
 /**
- * The newest whole record of a metadata file.
+ * The newest whole record of a metadata file. Each record is written to both slots before anything
+ * that it says is answered for, so a damaged slot loses nothing.
  *
- * When the other slot is damaged, the record found may be the one before the last. So it is not
- * believed to be clean or pristine; its epoch and session may be too low, which the controller
- * notices against the membership record (I5).
- *
- * Errors: CORRUPT when neither slot is whole; FAILED_PRECONDITION when a newer Keelson wrote it.
+ * Errors: CORRUPT when neither slot is whole; FAILED_PRECONDITION when another version wrote it.
  */
 export function chooseRecord(file: Buffer): StoredRecord {
   const first = decodeSlot(file.subarray(0, SLOT_BYTES));
@@ -96,16 +93,12 @@ export function chooseRecord(file: Buffer): StoredRecord {
   if (first.ok && second.ok) {
     return first.record.sequence > second.record.sequence ? first.record : second.record;
   }
-  if (first.ok) return distrust(first.record);
-  if (second.ok) return distrust(second.record);
+  if (first.ok) return first.record;
+  if (second.ok) return second.record;
   throw new KeelsonError(
     'CORRUPT',
     `both metadata slots are damaged (slot 0: ${first.reason}; slot 1: ${second.reason})`,
   );
-}
-
-function distrust({ metadata, sequence }: StoredRecord): StoredRecord {
-  return { metadata: { ...metadata, isClean: false, isPristine: false }, sequence };
 }
 
 type DecodedSlot =
@@ -122,10 +115,10 @@ function decodeSlot(slot: Buffer): DecodedSlot {
   }
   const version = slot.readUInt32LE(OFFSET.version);
   if (version !== FORMAT_VERSION) {
-    // Whole, but not ours: falling back to the other slot would undo what a newer program wrote.
+    // Whole, but not ours: falling back to the other slot would undo what that program wrote.
     throw new KeelsonError(
       'FAILED_PRECONDITION',
-      `metadata has format version ${version}, this program knows ${FORMAT_VERSION}; run the newer Keelson`,
+      `metadata has format version ${version}, this program knows ${FORMAT_VERSION}; run the Keelson that wrote it`,
     );
   }
   try {

@@ -1,0 +1,54 @@
+import { MAX_IO_BYTES, MAX_STAMPS_BYTES, MAX_TRIM_BYTES, REGION_BYTES } from '../common/limits.ts';
+import { FLAG, OPCODE } from '../protocol/constants.ts';
+import type { Frame } from '../protocol/frame.ts';
+import { MAX_GENERATION } from '../protocol/stamps.ts';
+import { isRequest } from './answers.ts';
+
+/**
+ * Whether what a request asks for makes sense for a volume of `sizeBytes` (I11). Anything else is
+ * answered INVALID and leaves no trace.
+ */
+export function isSensible(frame: Frame, sizeBytes: number): boolean {
+  switch (frame.opcode) {
+    case OPCODE.READ:
+      return isWithin(frame, sizeBytes, MAX_IO_BYTES);
+    case OPCODE.WRITE:
+      return isWithin(frame, sizeBytes, MAX_IO_BYTES) && isStampable(frame, sizeBytes);
+    case OPCODE.TRIM:
+    case OPCODE.MARK:
+      return isWithin(frame, sizeBytes, MAX_TRIM_BYTES) && isStampable(frame, sizeBytes);
+    case OPCODE.STAMPS:
+      return isWithin(frame, sizeBytes, MAX_STAMPS_BYTES) && isWholeRegions(frame, sizeBytes);
+    case OPCODE.HASHES:
+      return isWithin(frame, sizeBytes, MAX_IO_BYTES) && isWholeRegions(frame, sizeBytes);
+    default:
+      return true; // asks for no range
+  }
+}
+
+/** Why a request breaks the protocol, so that its connection is closed, or undefined. */
+export function whyViolates(frame: Frame): string | undefined {
+  if (!isRequest(frame.opcode)) return `opcode ${frame.opcode} is no request`;
+  const isRaw = (frame.flags & FLAG.LZ4) === 0;
+  if (frame.opcode === OPCODE.WRITE && isRaw && frame.payload.length !== frame.length) {
+    return `write of ${frame.length} bytes with ${frame.payload.length} in the payload`;
+  }
+  return undefined;
+}
+
+/** At least one byte, at most `limit`, within the volume. */
+function isWithin({ offset, length }: Frame, sizeBytes: number, limit: number): boolean {
+  return length > 0 && length <= limit && offset + length <= sizeBytes;
+}
+
+/** Has a generation to stamp with; whole regions where the stamp says that they are a copy's. */
+function isStampable(frame: Frame, sizeBytes: number): boolean {
+  if (frame.generation === 0 || frame.generation > MAX_GENERATION) return false;
+  return (frame.flags & FLAG.ASSIGN) === 0 || isWholeRegions(frame, sizeBytes);
+}
+
+/** The last region of a volume may be short. */
+function isWholeRegions({ offset, length }: Frame, sizeBytes: number): boolean {
+  const end = offset + length;
+  return offset % REGION_BYTES === 0 && (end % REGION_BYTES === 0 || end === sizeBytes);
+}

@@ -1,0 +1,149 @@
+import {
+  closeSync,
+  existsSync,
+  fdatasync,
+  openSync,
+  readFileSync,
+  readSync,
+  statSync,
+  write,
+} from 'node:fs';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { KeelsonError, messageOf, systemCodeOf } from '../common/errors.ts';
+import { HotExtents, hotFileBytes } from '../store/hot-extents.ts';
+import type { Page, StoreFile } from '../store/page.ts';
+import { REGION_PAGE_BYTES, RegionMap, regionFileBytes } from '../store/region-map.ts';
+import { createDurably, replaceDurably } from './durable-files.ts';
+
+/** The door to what a copy remembers of its changes. */
+export interface StoreFiles {
+  /**
+   * Writes the pages and makes them durable, without holding up the caller. One save at a time.
+   *
+   * Errors: NO_SPACE when the file system is full, else IO_FAILED.
+   */
+  save(file: StoreFile, pages: readonly Page[], done: (failure: KeelsonError | null) => void): void;
+  /** Once the save under way is over: nothing is written to a file that is closed. */
+  close(): Promise<void>;
+}
+
+export interface OpenStore {
+  readonly storeFiles: StoreFiles;
+  readonly regions: RegionMap;
+  readonly hot: HotExtents;
+  /** What was found damaged, in words; empty when all is well. */
+  readonly damage: readonly string[];
+}
+
+/** Written with one call of the system, if they lie side by side. */
+const MAX_JOINED_PAGES = 256;
+const READ_BYTES = 1024 * 1024;
+/** No checksum holds for a page of these, so each one is read as damaged. */
+const DAMAGED_BYTE = 0xff;
+
+export function formatStore(dataDir: string, sizeBytes: number): void {
+  createDurably(join(dataDir, 'regions'), { kind: 'hole', bytes: regionFileBytes(sizeBytes) });
+  // Small, and written to before data may be: so its space is taken now, not when the disk is full.
+  createDurably(join(dataDir, 'hot'), { kind: 'filled', bytes: hotFileBytes(sizeBytes), byte: 0 });
+}
+
+/** Opens the files of a formatted directory. Those that are gone or cut count as damaged throughout. */
+export function openStore(dataDir: string, sizeBytes: number): OpenStore {
+  const damage: string[] = [];
+  const lengths = { regions: regionFileBytes(sizeBytes), hot: hotFileBytes(sizeBytes) };
+  const open = (file: StoreFile): number => {
+    const path = join(dataDir, file);
+    const found = existsSync(path) ? statSync(path).size : undefined;
+    if (found === undefined || found < lengths[file]) {
+      // Not filled up: zeros would say that nothing was ever written.
+      damage.push(`${file}: ${found === undefined ? 'missing' : `cut to ${found} bytes`}`);
+      replaceDurably(path, { kind: 'filled', bytes: lengths[file], byte: DAMAGED_BYTE });
+    }
+    return openSync(path, 'r+');
+  };
+  const fds = { regions: open('regions'), hot: open('hot') };
+  const regions = new RegionMap(sizeBytes);
+  const damagedPages = loadRegions(regions, fds.regions, lengths.regions);
+  if (damagedPages > 0) damage.push(`regions: ${damagedPages} damaged pages`);
+  const hot = new HotExtents(sizeBytes);
+  const damagedSectors = hot.load(readFileSync(join(dataDir, 'hot')).subarray(0, lengths.hot));
+  if (damagedSectors > 0) damage.push(`hot: ${damagedSectors} damaged sectors`);
+  return { storeFiles: makeStoreFiles(fds), regions, hot, damage };
+}
+
+/** Piece by piece: as a whole it would be 64 MiB per TiB. */
+function loadRegions(regions: RegionMap, fd: number, fileBytes: number): number {
+  const buffer = Buffer.allocUnsafe(Math.min(READ_BYTES, fileBytes));
+  let damagedCount = 0;
+  for (let at = 0; at < fileBytes; at += buffer.length) {
+    const piece = buffer.subarray(0, Math.min(buffer.length, fileBytes - at));
+    let filled = 0;
+    while (filled < piece.length) {
+      const read = readSync(fd, piece, filled, piece.length - filled, at + filled);
+      if (read === 0) throw new KeelsonError('IO_FAILED', 'read the region map: it became shorter');
+      filled += read;
+    }
+    damagedCount += regions.load(at / REGION_PAGE_BYTES, piece);
+  }
+  return damagedCount;
+}
+
+function makeStoreFiles(fds: Readonly<Record<StoreFile, number>>): StoreFiles {
+  let lastSave: Promise<KeelsonError | null> = Promise.resolve(null);
+  return {
+    save(file, pages, done) {
+      lastSave = savePages(fds[file], pages).then(
+        () => null,
+        (error: unknown) => explain(error, file),
+      );
+      lastSave.then(done);
+    },
+    async close() {
+      await lastSave;
+      for (const fd of Object.values(fds)) closeSync(fd);
+    },
+  };
+}
+
+const writeAt = promisify(write);
+const makeDurable = promisify(fdatasync);
+
+async function savePages(fd: number, pages: readonly Page[]): Promise<void> {
+  for (const { offset, bytes } of joinPages(pages)) {
+    let done = 0;
+    while (done < bytes.length) {
+      const { bytesWritten } = await writeAt(fd, bytes, done, bytes.length - done, offset + done);
+      done += bytesWritten;
+    }
+  }
+  await makeDurable(fd);
+}
+
+function joinPages(pages: readonly Page[]): Page[] {
+  const joined: Page[] = [];
+  let run: Page[] = [];
+  const endRun = () => {
+    if (run.length > 0) {
+      joined.push({ offset: run[0]!.offset, bytes: Buffer.concat(run.map(({ bytes }) => bytes)) });
+    }
+    run = [];
+  };
+  for (const page of pages) {
+    const last = run.at(-1);
+    const continues = last !== undefined && last.offset + last.bytes.length === page.offset;
+    if (!continues || run.length >= MAX_JOINED_PAGES) endRun();
+    run.push(page);
+  }
+  endRun();
+  return joined;
+}
+
+function explain(cause: unknown, file: StoreFile): KeelsonError {
+  const code = systemCodeOf(cause);
+  if (code !== 'ENOSPC' && code !== 'EDQUOT') {
+    return new KeelsonError('IO_FAILED', `save ${file}: ${messageOf(cause)}`, { cause });
+  }
+  const message = `save ${file}: the file system is full; free space on this node`;
+  return new KeelsonError('NO_SPACE', message, { cause });
+}
