@@ -1,5 +1,6 @@
 import { request } from 'node:http';
 import type { ControllerStatus } from '../../../../controller/protocol/status.ts';
+import type { VolumeUpdate } from '../../../../orchestrator/model/update.ts';
 import { World } from '../support/world.ts';
 
 let world: World;
@@ -87,6 +88,73 @@ describe('the API', () => {
     await expect(world.client.volume(wish)).rejects.toMatchObject({ code: 'NOT_FOUND' });
   });
 
+  test('S35 changes a live volume by labels, and finds it as asked for when asked again', async () => {
+    const name = { namespace: 'default', name: 'live' };
+    await world.client.createVolume({
+      ...name,
+      labels: { 'storageos.com/replicas': '0', env: 'a' },
+    });
+    const update = {
+      labelsAdd: { 'storageos.feature.replicas': '1', 'keelson.io/failure-mode': 'hard', env: 'b' },
+      labelsRemove: [],
+    };
+    for (let count = 0; count < 2; count += 1) {
+      expect(await world.client.updateVolume(name, update)).toMatchObject({
+        ...{ replicas: 1, failureMode: 'hard', labels: update.labelsAdd },
+      });
+    }
+    await world.waitForEvent(/^copy r2 on node\d added \(syncing\)$/);
+    const messages = world.events.since(0).filter(({ volume }) => volume === 'default/live');
+    const updates = messages.map(({ message }) => message).filter((text) => / changed /.test(text));
+    expect(updates).toEqual([
+      'replicas changed from 0 to 1',
+      'failure mode changed from soft to hard',
+      'failure tolerance changed from 0 to 1',
+      'labels changed from env=a to env=b',
+    ]);
+    const back = { labelsAdd: {}, labelsRemove: ['storageos.feature.replicas', 'not there'] };
+    expect(await world.client.updateVolume(name, back)).toMatchObject({ replicas: 0 });
+    await world.client.deleteVolume(name, { isForced: true });
+  });
+
+  test.each<[object, string, string]>([
+    [{ labelsAdd: { 'keelson.io/replicas': '6' } }, 'INVALID_ARGUMENT', 'from 0 to 5, got "6"'],
+    [{ labelsAdd: { 'keelson.io/replica': '1' } }, 'INVALID_ARGUMENT', 'replica: not known'],
+    [
+      { labelsAdd: { 'keelson.io/replicas': '1', 'storageos.com/replicas': '2' } },
+      'INVALID_ARGUMENT',
+      'disagree',
+    ],
+    [
+      { labelsAdd: { env: 'a' }, labelsRemove: ['env'] },
+      'INVALID_ARGUMENT',
+      'to add and to remove',
+    ],
+    [{ labels: { env: 'a' } }, 'INVALID_ARGUMENT', 'expected labelsAdd, labelsRemove'],
+    [
+      { labelsAdd: { 'keelson.io/replicas': '3' } },
+      'FAILED_PRECONDITION',
+      'limited by the number of nodes, expected at least 4, got 3',
+    ],
+  ])('an update by %j changes nothing and says why', async (update, code, reason) => {
+    const before = world.installation.registry.require('default/demo');
+    await expect(world.client.updateVolume(demo, update as VolumeUpdate)).rejects.toMatchObject({
+      code,
+      message: expect.stringContaining(reason),
+    });
+    expect(world.installation.registry.require('default/demo')).toBe(before);
+  });
+
+  test('keeps new copies off a cordoned node', async () => {
+    expect(await world.client.setCordoned('node3', true)).toMatchObject({ isCordoned: true });
+    const wish = { namespace: 'default', name: 'cordoned', labels: { 'keelson.io/replicas': '2' } };
+    await expect(world.client.createVolume(wish)).rejects.toThrow(/got 2, node3 is cordoned/);
+    expect((await world.client.setCordoned('node3', false)).isCordoned).toBe(false);
+    await expect(world.client.setCordoned('node9', true)).rejects.toMatchObject({
+      code: 'NOT_FOUND',
+    });
+  });
+
   test('merges in what the controller says', async () => {
     world.status = statusWith(1);
     const [volume] = await world.client.volumes('default');
@@ -144,6 +212,7 @@ describe('the API', () => {
     ['POST', '/v1/volumes', { body: '{' }, 400, 'expected JSON'],
     ['POST', '/v1/volumes', { body: '{"name":"a","x":1}' }, 400, 'not known'],
     ['POST', '/v1/volumes', { body: Buffer.alloc(1024 ** 2 + 1) }, 413, 'TOO_LARGE'],
+    ['PATCH', '/v1/nodes/node1', { body: '{"isCordoned":1}' }, 400, 'expected true or false'],
     ['GET', '/v1/registry/default/demo', {}, 401, 'UNAUTHENTICATED'],
     ['GET', '/v1/registry/default/none', {}, 404, 'NOT_FOUND'],
   ])('answers %s %s (%j) with %i', async (method, path, options, status, text) => {
@@ -162,6 +231,36 @@ describe('the registry over HTTP', () => {
       volume: { namespace: 'default', name: 'demo', replicas: 2 },
       membership: { version: 1, epoch: 0 },
       addresses: { r1: { host: '127.0.0.11', port: 5703 }, r3: { host: '127.0.0.13' } },
+      ...{ leaving: [], goneInstances: [] },
+    });
+  });
+
+  describe('asked for what comes after a revision', () => {
+    const revision = () => world.installation.registry.require('default/demo').revision;
+    const askAfter = (after: number | string) =>
+      call('GET', `${path}?after=${after}`, { headers: secretOf('default/demo') });
+
+    test('answers at once when it is another one', async () => {
+      const answer = await askAfter(revision() + 1);
+      expect(JSON.parse(answer.body)).toMatchObject({ revision: revision() });
+    });
+
+    test('answers as soon as anything changes', async () => {
+      const known = revision();
+      const answers = [askAfter(known), askAfter(known)];
+      // Nobody tells when a question has arrived; a later one of the same kind shows it.
+      await askAfter(known + 1);
+      await world.installation.registry.addGoneInstance('default/demo', 'i0');
+      for (const answer of await Promise.all(answers)) {
+        expect(JSON.parse(answer.body)).toMatchObject({
+          revision: known + 1,
+          goneInstances: expect.arrayContaining(['i0']),
+        });
+      }
+    });
+
+    test('refuses what is no revision', async () => {
+      expect((await askAfter('x')).body).toContain('after: expected the revision that is known');
     });
   });
 

@@ -23,6 +23,23 @@ test('S33 volume create takes the other label family', () => {
   ).toMatchObject({ labels: { 'storageos.feature.replicas': '2' } });
 });
 
+test('S35 volume update takes labels to add and to remove, and namespace/name', () => {
+  expect(
+    parse('volume update --label-add storageos.feature.replicas=2 default/volume-name'),
+  ).toEqual({
+    kind: 'volume update',
+    volume: { namespace: 'default', name: 'volume-name' },
+    labelsAdd: { 'storageos.feature.replicas': '2' },
+    labelsRemove: [],
+    api: 'http://127.0.0.1:5705',
+    output: 'table',
+  });
+  expect(parse('volume update --label-rm a --label-rm b --label-add c=1 v')).toMatchObject({
+    labelsAdd: { c: '1' },
+    labelsRemove: ['a', 'b'],
+  });
+});
+
 test.each([
   ['volume ls', { kind: 'volume ls' }],
   ['volume ls -n team -o json', { kind: 'volume ls', namespace: 'team', output: 'json' }],
@@ -30,6 +47,8 @@ test.each([
   ['volume rm --force a', { volume: { namespace: 'default', name: 'a' }, isForced: true }],
   ['volume watch', { kind: 'volume watch' }],
   ['node ls --api http://127.0.0.1:1', { kind: 'node ls', api: 'http://127.0.0.1:1' }],
+  ['node cordon node2', { kind: 'node cordon', node: 'node2' }],
+  ['node uncordon node2', { kind: 'node uncordon', node: 'node2' }],
   ['volume ls --help', { kind: 'help' }],
   ['', { kind: 'help' }],
 ])('the command line %j is understood', (line, expected) => {
@@ -46,6 +65,10 @@ test.each([
   ['volume create', /expected one volume, got 0/],
   ['volume rm a b', /expected one volume, got 2/],
   ['volume ls a', /takes no name/],
+  ['volume update v', /expected --label-add KEY=VALUE or --label-rm KEY/],
+  ['volume update --label a=1 v', /volume update takes no --label/],
+  ['volume update --label-add a v', /--label-add: expected KEY=VALUE, got a/],
+  ['node cordon', /expected one node, got 0/],
   ['volume ls --force', /volume ls takes no --force/],
   ['volume ls --colour', /Unknown option '--colour'/],
   ['volume ls -o yaml', /expected table or json, got yaml/],

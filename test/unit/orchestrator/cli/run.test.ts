@@ -37,7 +37,14 @@ test('S32 keelson volume create prints the volume, and ls, inspect and rm find i
   expect(await keelson('volume inspect volume-name')).toContain(
     'iscsi://127.0.1.1:3260/iqn.2026-11.io.keelson:default.volume-name/0',
   );
-  expect(await keelson('node ls')).toMatch(/^NODE .*\nnode1 +127\.0\.0\.11 +1 /);
+  expect(await keelson('node ls')).toMatch(/^NODE .*\nnode1 +available +127\.0\.0\.11 +1 /);
+  expect(await keelson('volume update --label-add env=prod default/volume-name')).toBe(
+    'default/volume-name\n',
+  );
+  expect(await keelson('volume inspect volume-name')).toMatch(/Labels: .*env=prod/);
+  expect(await keelson('node cordon node1')).toBe('node1\n');
+  expect(await keelson('node ls')).toMatch(/^NODE .*\nnode1 +cordoned /);
+  expect(await keelson('node uncordon node1')).toBe('node1\n');
   expect(await keelson('volume rm --force volume-name')).toBe('default/volume-name\n');
   expect(await keelson('volume ls')).not.toContain('volume-name');
 });
@@ -65,6 +72,7 @@ test('a sync is shown as a bar with rate and remaining time', () => {
       process: 'ready',
       isConnected: true,
       isPrimary: false,
+      isLeaving: false,
       sync,
     },
   ]);

@@ -1,6 +1,13 @@
-import { countQuickExits, restartDelayMs } from '../../../../orchestrator/plan/backoff.ts';
-import { placeCopies } from '../../../../orchestrator/plan/placement.ts';
-import { type Action, type ObservedProcess, plan } from '../../../../orchestrator/plan/plan.ts';
+import type { VolumeRecord } from '../../../../orchestrator/model/volume.ts';
+import type { Action } from '../../../../orchestrator/plan/actions.ts';
+import {
+  countQuickExits,
+  isFailing,
+  restartDelayMs,
+} from '../../../../orchestrator/plan/backoff.ts';
+import type { Observed, ObservedProcess } from '../../../../orchestrator/plan/observed.ts';
+import { checkRoom, chooseNodes } from '../../../../orchestrator/plan/placement.ts';
+import { plan } from '../../../../orchestrator/plan/plan.ts';
 import { processesOf } from '../../../../orchestrator/plan/processes.ts';
 import { makeRecord } from '../support/records.ts';
 
@@ -10,50 +17,74 @@ const R2 = 'default/demo r2';
 
 function seen(key: string, changes: Partial<ObservedProcess> = {}): ObservedProcess {
   const role = key === CONTROLLER ? 'controller' : 'replica';
-  return { key, role, state: 'ready', quickExits: 0, exitedAtMs: 0, ...changes };
+  const up = { state: 'ready', quickExits: 0, exitedAtMs: 0, failingSinceMs: undefined } as const;
+  return { key, role, ...up, ...changes };
+}
+
+function planAt(
+  desired: VolumeRecord,
+  processes: readonly ObservedProcess[],
+  nowMs: number,
+  change: Partial<Observed> = {},
+) {
+  const nodes = ['node1', 'node2'].map((name) => ({
+    ...{ name, down: undefined, isCordoned: false, copyCount: 1 },
+  }));
+  const observed = { processes, nodes, copies: undefined, ...change };
+  const { actions, wakeAtMs } = plan(desired, observed, { nowMs, replaceAfterMs: 60_000 });
+  return { actions: summarise(actions), ...(wakeAtMs === undefined ? {} : { wakeAtMs }) };
 }
 
 function summarise(actions: readonly Action[]): string[] {
   return actions.map((action) => {
     if (action.kind === 'start') return `start ${action.process.key}`;
-    return action.kind === 'stop' ? `stop ${action.key}` : 'erase';
+    return action.kind === 'stop' ? `stop ${action.key}` : action.kind;
   });
 }
 
 describe('plan', () => {
   test('starts replicas, then the controller, when nothing runs', () => {
-    const { actions, wakeAtMs } = plan(makeRecord({}), [], 1_000);
-    expect(summarise(actions)).toEqual([`start ${R1}`, `start ${R2}`, `start ${CONTROLLER}`]);
-    expect(wakeAtMs).toBeUndefined();
+    expect(planAt(makeRecord({}), [], 1_000)).toEqual({
+      actions: [`start ${R1}`, `start ${R2}`, `start ${CONTROLLER}`],
+    });
   });
 
   test('does nothing when everything runs', () => {
     const observed = [seen(R1), seen(R2, { state: 'starting' }), seen(CONTROLLER)];
-    expect(plan(makeRecord({}), observed, 1_000)).toEqual({ actions: [] });
+    expect(planAt(makeRecord({}), observed, 1_000)).toEqual({ actions: [] });
   });
 
   test('B1 starts a process at once after its first exit', () => {
     const dead = seen(CONTROLLER, { state: 'down', quickExits: 1, exitedAtMs: 1_000 });
-    const { actions } = plan(makeRecord({}), [seen(R1), seen(R2), dead], 1_000);
-    expect(summarise(actions)).toEqual([`start ${CONTROLLER}`]);
+    expect(planAt(makeRecord({}), [seen(R1), seen(R2), dead], 1_000)).toEqual({
+      actions: [`start ${CONTROLLER}`],
+    });
   });
 
   test('waits before it starts a process that keeps exiting', () => {
     const dead = seen(R1, { state: 'down', quickExits: 3, exitedAtMs: 1_000 });
     const observed = [dead, seen(R2), seen(CONTROLLER)];
-    expect(plan(makeRecord({}), observed, 1_150)).toEqual({ actions: [], wakeAtMs: 1_200 });
-    expect(summarise(plan(makeRecord({}), observed, 1_200).actions)).toEqual([`start ${R1}`]);
+    expect(planAt(makeRecord({}), observed, 1_150)).toEqual({ actions: [], wakeAtMs: 1_200 });
+    expect(planAt(makeRecord({}), observed, 1_200)).toEqual({ actions: [`start ${R1}`] });
   });
 
   test('waits for a stopping process before it starts it again', () => {
     const observed = [seen(R1, { state: 'stopping' }), seen(R2), seen(CONTROLLER)];
-    expect(plan(makeRecord({}), observed, 0)).toEqual({ actions: [] });
+    expect(planAt(makeRecord({}), observed, 0)).toEqual({ actions: [] });
+  });
+
+  test('erases a removed copy when its process has ended, not before', () => {
+    const record = makeRecord({ copyCount: 1, removed: [{ replicaId: 'r2', node: 'node2' }] });
+    const up = [seen(R1), seen(CONTROLLER)];
+    const stopping = [...up, seen(R2, { state: 'stopping' })];
+    expect(planAt(record, stopping, 0)).toEqual({ actions: [] });
+    const down = [...up, seen(R2, { state: 'down' })];
+    expect(planAt(record, down, 0)).toEqual({ actions: ['erase-copy'], wakeAtMs: 1_000 });
   });
 
   test('stops a replica whose copy is no longer in the record', () => {
     const observed = [seen(R1), seen(R2), seen(CONTROLLER)];
-    const { actions } = plan(makeRecord({ copyCount: 1 }), observed, 0);
-    expect(summarise(actions)).toEqual([`stop ${R2}`]);
+    expect(planAt(makeRecord({ copyCount: 1 }), observed, 0).actions).toEqual([`stop ${R2}`]);
   });
 
   test.each<[string, ObservedProcess[], string[]]>([
@@ -67,8 +98,7 @@ describe('plan', () => {
     ['then erases', [seen(R1, { state: 'down' })], ['erase']],
     ['erases what was never started', [], ['erase']],
   ])('stops a volume that is being deleted: %s', (_, observed, expected) => {
-    const { actions } = plan(makeRecord({ isDeleting: true }), observed, 0);
-    expect(summarise(actions)).toEqual(expected);
+    expect(planAt(makeRecord({ isDeleting: true }), observed, 0).actions).toEqual(expected);
   });
 
   test('gives each process a loopback address of its own, by slot and node', () => {
@@ -97,22 +127,40 @@ test('an exit counts as a first one again after 10 s of being up', () => {
   expect(countQuickExits(5, 10_000)).toBe(1);
 });
 
+test('a process is failing from its second early exit in a row, until it stayed up for 10 s', () => {
+  const process = { quickExits: 2, state: 'ready', upMs: 9_999 } as const;
+  expect(isFailing(process)).toBe(true);
+  expect(isFailing({ ...process, upMs: 10_000 })).toBe(false);
+  expect(isFailing({ ...process, upMs: 10_000, state: 'down' })).toBe(true);
+  expect(isFailing({ ...process, quickExits: 1 })).toBe(false);
+});
+
 describe('S8 placement', () => {
   const nodes = [
-    { node: 'node1', copyCount: 2 },
-    { node: 'node2', copyCount: 0 },
-    { node: 'node3', copyCount: 1 },
-    { node: 'node4', copyCount: 0 },
+    { name: 'node1', copyCount: 2 },
+    { name: 'node2', copyCount: 0 },
+    { name: 'node3', copyCount: 1 },
+    { name: 'node4', copyCount: 0 },
   ];
 
   test('takes different nodes, those with the fewest copies first, in order among equals', () => {
-    expect(placeCopies(3, nodes)).toEqual(['node2', 'node4', 'node3']);
-    expect(placeCopies(4, nodes)).toEqual(['node2', 'node4', 'node3', 'node1']);
+    expect(chooseNodes(3, nodes, new Set())).toEqual(['node2', 'node4', 'node3']);
+    expect(chooseNodes(5, nodes, new Set(['node4']))).toEqual(['node2', 'node3', 'node1']);
   });
 
   test('S4 is limited by the number of nodes', () => {
-    expect(() => placeCopies(5, nodes)).toThrow(
+    checkRoom(3, nodes);
+    expect(() => checkRoom(4, nodes)).toThrow(
       'place 5 copies (replicas=4): limited by the number of nodes, expected at least 5, got 4',
     );
+  });
+
+  test('counts no node that takes no copies, unless it has one of the volume already', () => {
+    const [first, ...rest] = nodes;
+    const withDown = [...rest, { name: 'node1', copyCount: 2, refusal: 'is down' }];
+    expect(first?.name).toBe('node1');
+    expect(chooseNodes(4, withDown, new Set())).toEqual(['node2', 'node4', 'node3']);
+    expect(() => checkRoom(3, withDown)).toThrow('expected at least 4, got 3, node1 is down');
+    checkRoom(3, withDown, new Set(['node1']));
   });
 });

@@ -106,7 +106,10 @@ describe('the registry', () => {
 
   test('spreads copies, and reuses the slot of a removed volume', async () => {
     const registry = await Registry.open(root, 3);
-    const [a, b] = [await registry.create(request('a'), NONE), await registry.create(request('b'), NONE)];
+    const [a, b] = [
+      await registry.create(request('a'), NONE),
+      await registry.create(request('b'), NONE),
+    ];
     await registry.remove('default/a');
     const c = await registry.create(request('c'), NONE);
     expect([a.slot, b.slot, c.slot]).toEqual([0, 1, 0]);
@@ -147,6 +150,88 @@ describe('the registry', () => {
     expect(change).toMatchObject({ ok: false, reason: /expected r1 on node1, got r1 on node2/ });
   });
 
+  test('counts every change of what a controller is told, also over restarts', async () => {
+    const registry = await Registry.open(root, 3);
+    await registry.create(request('a'), NONE);
+    const heard: string[] = [];
+    registry.subscribe((address) => heard.push(address));
+    const edits = [{ kind: 'add-copy', node: 'node2' }] as const;
+    const update = { labelsAdd: { 'storageos.com/replicas': '1' }, labelsRemove: [] };
+    const revisions = [(await registry.registration('default/a')).revision];
+    for (const change of [
+      () => registry.addGoneInstance('default/a', 'i1'),
+      () => registry.update('default/a', update, NONE),
+      () => registry.update('default/a', update, NONE), // nothing to change
+      () => registry.changeCopies('default/a', 1, edits),
+      () => registry.changeCopies('default/a', 2, [{ kind: 'set-leaving', replicaIds: ['r1'] }]),
+    ]) {
+      void change();
+      revisions.push((await registry.registration('default/a')).revision);
+    }
+    expect(revisions).toEqual([1, 2, 3, 3, 4, 5]);
+    expect(heard).toEqual(Array.from({ length: 4 }, () => 'default/a'));
+    const again = await (await Registry.open(root, 3)).registration('default/a');
+    expect(again).toMatchObject({ revision: 5, leaving: ['r1'], goneInstances: ['i1'] });
+  });
+
+  test('keeps the newest 64 instances that are gone', async () => {
+    const registry = await Registry.open(root, 1);
+    await registry.create(request('a'), NONE);
+    for (let number = 1; number <= 65; number += 1) {
+      await registry.addGoneInstance('default/a', `i${number}`);
+    }
+    const { goneInstances } = await registry.registration('default/a');
+    expect([goneInstances.length, goneInstances[0], goneInstances.at(-1)]).toEqual([
+      64,
+      'i2',
+      'i65',
+    ]);
+  });
+
+  test('never uses the id of a copy again, and knows what is left to erase after a restart', async () => {
+    const registry = await Registry.open(root, 3);
+    await registry.create(request('a'), NONE);
+    await registry.changeCopies('default/a', 1, [{ kind: 'add-copy', node: 'node2' }]);
+    await registry.changeCopies('default/a', 2, [{ kind: 'remove-copy', replicaId: 'r2' }]);
+    const again = await Registry.open(root, 3);
+    expect(again.get('default/a')?.removed).toEqual([{ replicaId: 'r2', node: 'node2' }]);
+    await again.forgetRemoved('default/a', 'r2');
+    await again.changeCopies('default/a', 3, [{ kind: 'add-copy', node: 'node2' }]);
+    const { membership, removed } = again.require('default/a');
+    expect([Object.keys(membership.copies), removed]).toEqual([['r1', 'r3'], []]);
+  });
+
+  test('changes no copies when a controller was faster', async () => {
+    const registry = await Registry.open(root, 2);
+    const { membership } = await registry.create(request('a', 1), NONE);
+    const claim = { ...membership, version: 2, epoch: 1, generation: 1 };
+    const controller = { instanceId: 'i1', address: '127.0.1.1:3260' };
+    expect((await registry.changeMembership('default/a', { ...claim, controller })).ok).toBe(true);
+    await expect(
+      registry.changeCopies('default/a', 1, [{ kind: 'add-copy', node: 'node2' }]),
+    ).rejects.toMatchObject({ code: 'CONFLICT' });
+  });
+
+  test('keeps what is known of nodes, and makes those that are new ready for their first use', async () => {
+    const registry = await Registry.open(root, 2);
+    await registry.changeNode('node2', { isCordoned: true, isPrepared: true });
+    await registry.setNodeCount(3);
+    const again = await Registry.open(root, 2);
+    expect(again.nodes).toEqual([
+      { name: 'node1', isCordoned: false, isPrepared: false },
+      { name: 'node2', isCordoned: true, isPrepared: true },
+      { name: 'node3', isCordoned: false, isPrepared: false },
+    ]);
+    expect(again.installationId).toBe(registry.installationId);
+    await expect(again.changeNode('node4', {})).rejects.toMatchObject({ code: 'NOT_FOUND' });
+    const created = await again.create(request('a', 1), NONE);
+    const places = Object.values(created.membership.copies).map(({ node }) => node);
+    expect(places).toEqual(['node1', 'node3']);
+    await expect(again.create(request('b', 1), new Set(['node1']))).rejects.toThrow(
+      /expected at least 2, got 1, node1 is down, node2 is cordoned/,
+    );
+  });
+
   test('S4 creates nothing when there are fewer nodes than copies', async () => {
     const registry = await Registry.open(root, 2);
     const before = readFileSync(slotPath('b'));
@@ -163,7 +248,10 @@ describe('the registry', () => {
     await registry.setNodeCount(5);
     await registry.setNodeCount(2);
     await expect(registry.setNodeCount(1)).rejects.toThrow('node2 holds 1 copies');
-    expect((await Registry.open(root, 3)).nodes.map(({ name }) => name)).toEqual(['node1', 'node2']);
+    expect((await Registry.open(root, 3)).nodes.map(({ name }) => name)).toEqual([
+      'node1',
+      'node2',
+    ]);
   });
 });
 

@@ -86,6 +86,22 @@ export class World {
     });
   }
 
+  /** Resolves when the registry has come to say so: it tells of every change. */
+  waitUntil(isSo: () => boolean): Promise<void> {
+    if (isSo()) return Promise.resolve();
+    return new Promise((resolve, reject) => {
+      const end = (settle: () => void) => {
+        clearTimeout(timer);
+        unsubscribe();
+        settle();
+      };
+      const timer = setTimeout(() => end(() => reject(new Error(`never: ${isSo}`))), WAIT_MS);
+      const unsubscribe = this.installation.registry.subscribe(() => {
+        if (isSo()) end(resolve);
+      });
+    });
+  }
+
   /** The fake child puts its process id where a port would be. */
   async pidOf(what: string, sequence = 0): Promise<number> {
     const message = await this.waitForEvent(new RegExp(`^${what} ready at`), sequence);
