@@ -43,6 +43,7 @@ export const FAULT_KINDS: readonly FaultKind[] = [
   { name: 'stop controller', weight: 2, begin: (patient) => stopOne(patient, 'controller') },
   { name: 'stop replica', weight: 2, begin: (patient) => stopOne(patient, 'replica') },
   { name: 'cut replica off', weight: 3, begin: cutReplica },
+  { name: 'kill controller of a lagging replica', weight: 3, begin: killAheadOfReplica },
   { name: 'cut registry off', weight: 1, begin: cutRegistry },
   { name: 'slow link', weight: 2, begin: slowReplica },
   { name: 'full disk', weight: 2, begin: fillDisk },
@@ -97,6 +98,34 @@ async function cutReplica(patient: Patient): Promise<Fault | undefined> {
   const heal = await disturb(directionsOf(optionOf(found, 'listen'), ways), { kind: 'cut' });
   const what = `${nameOf(found)}, ${ways.join(' and ')}, for ${durationMs} ms`;
   return { what, durationMs, heal };
+}
+
+/**
+ * A replica stops or is cut off, briefly enough not to be missed; then the controller dies, and the
+ * replica is back at once. Writes of the dead controller have reached the other copies only, and may
+ * still lie in this one's socket when the next controller says hello (I4, I6).
+ */
+async function killAheadOfReplica(patient: Patient): Promise<Fault | undefined> {
+  const { installation, random } = patient;
+  const lagging = pick(patient, installation.processes('replica'));
+  const volume = lagging && optionOf(lagging, 'volume').replace('default/', '');
+  const [controller] = installation.processes('controller', volume);
+  if (lagging === undefined || controller === undefined) return undefined;
+  const durationMs = 100 + random.below(2_000);
+  const isStopped = random.below(2) === 0;
+  if (isStopped) signal(lagging.pid, 'SIGSTOP');
+  const directions = directionsOf(optionOf(lagging, 'listen'), ['in', 'out']);
+  const mend = isStopped
+    ? () => signal(lagging.pid, 'SIGCONT')
+    : await disturb(directions, { kind: 'cut' });
+  return {
+    what: `${nameOf(lagging)}, ${isStopped ? 'stopped' : 'cut off'} for ${durationMs} ms`,
+    durationMs,
+    heal: () => {
+      signal(controller.pid, 'SIGKILL');
+      return mend();
+    },
+  };
 }
 
 async function cutRegistry({ random }: Patient): Promise<Fault> {

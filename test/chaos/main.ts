@@ -2,17 +2,19 @@ import { parseArgs } from 'node:util';
 import { isolate, whyImpossible } from './isolation.ts';
 import { runChaos } from './run.ts';
 
-const HELP = `npm run test:chaos -- [--minutes 5] [--seed N]
+const HELP = `npm run test:chaos -- [--minutes 5] [--seed N] [--keep]
 
 An embedded installation under verified random I/O, while processes are killed and stopped, links
 cut and slowed down, and a disk filled up. The seed decides faults and I/O; what they meet is up to
-the machine, so a failure may need several runs to come back. Needs root and Linux.
+the machine, so a failure may need several runs to come back. Data and logs of a failed run are
+kept, with --keep those of a good one too. Needs root and Linux.
 `;
 
 const { values } = parseArgs({
   options: {
     minutes: { type: 'string', default: '5' },
     seed: { type: 'string' },
+    keep: { type: 'boolean', default: false },
     help: { type: 'boolean', short: 'h', default: false },
   },
 });
@@ -29,16 +31,21 @@ if (obstacle !== undefined) {
 }
 isolate();
 
-const { failure, summary, directory } = await runChaos(seed, minutes * 60_000);
+const { failure, summary, directory } = await runChaos({
+  ...{ seed, durationMs: minutes * 60_000, isKept: values.keep },
+});
 process.stdout.write(`\nseed ${seed}, ${minutes} minutes\n${summary.join('\n')}\n`);
-if (failure === undefined) {
-  process.stdout.write('passed\n');
-  process.exit(0);
-}
-process.stdout.write(
-  `FAILED: ${failure}\n\n` +
+if (failure !== undefined || values.keep) {
+  process.stdout.write(
     `what happened: ${directory}/timeline.log\n` +
-    `logs: ${directory}/orchestrator.log, ${directory}/data/logs\n` +
-    `again: npm run test:chaos -- --minutes ${minutes} --seed ${seed}\n`,
-);
-process.exit(1);
+      `logs: ${directory}/orchestrator.log, ${directory}/data/logs\n`,
+  );
+}
+if (failure !== undefined) {
+  process.stdout.write(
+    `FAILED: ${failure}\n\nagain: npm run test:chaos -- --minutes ${minutes} --seed ${seed}\n`,
+  );
+  process.exit(1);
+}
+process.stdout.write('passed\n');
+process.exit(0);

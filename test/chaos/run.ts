@@ -39,16 +39,23 @@ export interface ChaosResult {
   /** undefined: everything was as it should be. */
   readonly failure: string | undefined;
   readonly summary: readonly string[];
-  /** Kept after a failure. */
+  /** Where data and logs are; removed after a good run. */
   readonly directory: string;
 }
 
+export interface ChaosOptions {
+  readonly seed: number;
+  readonly durationMs: number;
+  /** Keep data and logs of a good run too. */
+  readonly isKept: boolean;
+}
+
 /** Storms and calms in turns for `durationMs`, then everything is killed at once and read back. */
-export async function runChaos(seed: number, durationMs: number): Promise<ChaosResult> {
-  const run = await ChaosRun.start(seed);
+export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
+  const run = await ChaosRun.start(options);
   try {
     await run.create();
-    const endMs = performance.now() + durationMs;
+    const endMs = performance.now() + options.durationMs;
     do {
       await run.storm(Math.min(STORM_MS, Math.max(1_000, endMs - performance.now())));
       await run.calm();
@@ -61,6 +68,7 @@ export async function runChaos(seed: number, durationMs: number): Promise<ChaosR
 }
 
 class ChaosRun {
+  readonly #isKept: boolean;
   readonly #directory: string;
   readonly #timeline: Timeline;
   readonly #installation: Installation;
@@ -72,18 +80,20 @@ class ChaosRun {
   #workloads: Workload[] = [];
 
   private constructor(parts: {
+    isKept: boolean;
     directory: string;
     timeline: Timeline;
     installation: Installation;
     patient: Patient;
   }) {
+    this.#isKept = parts.isKept;
     this.#directory = parts.directory;
     this.#timeline = parts.timeline;
     this.#installation = parts.installation;
     this.#patient = parts.patient;
   }
 
-  static async start(seed: number): Promise<ChaosRun> {
+  static async start({ seed, isKept }: ChaosOptions): Promise<ChaosRun> {
     const directory = mkdtempSync(join(tmpdir(), 'keelson-chaos-'));
     const dataDir = join(directory, 'data');
     const timeline = new Timeline(join(directory, 'timeline.log'));
@@ -96,7 +106,7 @@ class ChaosRun {
     const volumes = VOLUMES.map(({ name }) => name);
     const random = new SeededRandom(seed);
     const patient = { installation, volumes, disk, random };
-    return new ChaosRun({ directory, timeline, installation, patient });
+    return new ChaosRun({ isKept, directory, timeline, installation, patient });
   }
 
   get hasFailed(): boolean {
@@ -166,7 +176,8 @@ class ChaosRun {
     await this.#installation.close();
     await this.#timeline.close();
     await this.#patient.disk.unmount();
-    if (failure === undefined) rmSync(this.#directory, { recursive: true, force: true });
+    if (failure === undefined && !this.#isKept)
+      rmSync(this.#directory, { recursive: true, force: true });
     return { failure, summary: this.#tally.lines(sessionCount), directory: this.#directory };
   }
 

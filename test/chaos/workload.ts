@@ -42,6 +42,8 @@ const HOT_BLOCKS = 48;
 const MAX_BLOCKS = 256;
 const CHECK_BLOCKS = 256;
 
+const GIVEN_UP: Answer = { kind: 'lost', reason: 'given up' };
+
 /** Verified random I/O on one volume: every read must be one that a single disk could have given. */
 export class Workload {
   readonly #options: WorkloadOptions;
@@ -121,9 +123,15 @@ export class Workload {
     });
   }
 
+  /**
+   * Repeats the write as a kernel does, or gives up after the first loss, as after a crash of the
+   * initiator: a repetition would cover whatever the lost attempt did to one copy only.
+   */
   async #write(range: BlockRange, isForced: boolean): Promise<void> {
     const earlier: WriteHandle[] = [];
+    const isPersistent = this.#options.random.below(2) === 0;
     await this.#repeat('write', async () => {
+      if (earlier.length > 0 && !isPersistent) return GIVEN_UP;
       const stamp = this.#oracle.nextStamp();
       const data = this.#makeData(range, stamp);
       const form = this.#chooseForm();
@@ -150,6 +158,7 @@ export class Workload {
         tally.done(what, performance.now() - startMs, `${what} on ${name}`);
         return answer;
       }
+      if (answer === GIVEN_UP) return undefined;
       tally.retried(what);
       if (answer.kind === 'refused') {
         tally.refused(answer.reason);
