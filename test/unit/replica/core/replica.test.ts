@@ -1,65 +1,37 @@
-import { MAX_IO_BYTES, MAX_TRIM_BYTES } from '../../../../replica/common/limits.ts';
-import { Replica } from '../../../../replica/core/replica.ts';
-import type { ReplicaEffect, ReplicaEvent } from '../../../../replica/core/step.ts';
+import {
+  MAX_IO_BYTES,
+  MAX_STAMPS_BYTES,
+  MAX_TRIM_BYTES,
+} from '../../../../replica/common/limits.ts';
+import type { ReplicaEffect } from '../../../../replica/core/step.ts';
 import { FLAG, OPCODE, type Opcode, STATUS } from '../../../../replica/protocol/constants.ts';
 import type { Frame } from '../../../../replica/protocol/frame.ts';
 import type { Hello } from '../../../../replica/protocol/hello.ts';
-import type { Metadata } from '../../../../replica/store/metadata-record.ts';
+import { STAMP } from '../../../../replica/protocol/stamps.ts';
+import { CoreHarness, frameOf, kinds, METADATA, replyTo, words } from '../support/core-harness.ts';
 
-const METADATA: Metadata = {
-  ...{ volumeId: 'v1', replicaId: 'r1', dataId: 'd1', sizeBytes: 2 * MAX_TRIM_BYTES, epoch: 5 },
-  ...{ instanceId: 'i5', session: 7, isClean: true, isPristine: false },
-};
-const HELLO: Hello = {
-  ...{ protocolVersion: 1, volumeId: 'v1', replicaId: 'r1', dataId: 'd1' },
-  ...{ epoch: 6, instanceId: 'i6', nonce: 'n' },
-};
+const R = 65536;
 
-function makeReplica(change: Partial<Metadata> = {}) {
-  const replica = new Replica({ ...METADATA, ...change }, 'boot');
-  const step = (event: ReplicaEvent): ReplicaEffect[] => {
-    const effects: ReplicaEffect[] = [];
-    replica.step(event, effects);
-    return effects;
-  };
-  const hello = (connection: number, fields: Partial<Hello> = {}) =>
-    step({ kind: 'hello', connection, hello: { ...HELLO, ...fields } });
-  const send = (connection: number, opcode: Opcode, fields: Partial<Frame> = {}) =>
-    step({ kind: 'frame', connection, frame: frameOf(opcode, fields) });
-  const executed = (frame: Frame, status: number = STATUS.OK) =>
-    step({ kind: 'executed', connection: 1, frame, status: status as never });
-  const endTurn = () => step({ kind: 'turn-ended' });
-  const synced = (failure?: string) => step({ kind: 'synced', failure });
-  return { replica, step, hello, send, executed, endTurn, synced };
-}
-
-function frameOf(opcode: Opcode, fields: Partial<Frame> = {}): Frame {
-  const length = fields.length ?? (opcode < OPCODE.FLUSH || opcode === OPCODE.TRIM ? 4096 : 0);
-  const payload = Buffer.alloc(opcode === OPCODE.WRITE ? length : 0, 1);
-  return {
-    ...{ opcode, flags: 0, status: 0, seq: 1, stableSeq: 0, offset: 0, length, payload },
-    ...fields,
-  };
-}
-
-const kinds = (effects: ReplicaEffect[]) => effects.map((effect) => effect.kind);
-const replyTo = (opcode: Opcode, seq = 1, status: number = STATUS.OK) => ({
-  ...{ kind: 'reply', connection: 1, opcode, seq, status },
-});
+/** Connected, with the first extent hot, so that nothing there has to wait. */
+const ready = () => CoreHarness.withHot(0);
 
 describe('replica hello', () => {
-  test('persists epoch, instance and session before it welcomes', () => {
-    const [persist, welcome] = makeReplica().hello(1);
+  test('persists all that a next process must know, before it welcomes', () => {
+    const core = new CoreHarness({ bootId: 'older', leaseHolders: ['i4'] });
+    const [persist, welcome] = core.hello(1);
     expect(persist).toEqual({
       kind: 'persist',
-      metadata: { ...METADATA, epoch: 6, instanceId: 'i6', session: 8, isClean: false },
+      metadata: {
+        ...{ ...METADATA, epoch: 6, instanceId: 'i6', session: 8, bootId: 'boot' },
+        leaseHolders: ['i4', 'i6'],
+      },
     });
     expect(welcome).toEqual({
       ...{ kind: 'welcome', connection: 1 },
       welcome: {
-        ...{ protocolVersion: 1, volumeId: 'v1', replicaId: 'r1', dataId: 'd1', session: 8 },
-        ...{ sizeBytes: METADATA.sizeBytes, isPristine: false, lastSeq: 0, bootId: 'boot' },
-        tail: { known: true, ranges: [] },
+        ...{ protocolVersion: 2, volumeId: 'v1', replicaId: 'r1', dataId: 'd1', session: 8 },
+        ...{ sizeBytes: METADATA.sizeBytes, isPristine: false, lastSeq: 0, restart: 'none' },
+        ...{ tail: [], leases: [{ instanceId: 'i4', remainingMs: 6000 }] },
       },
     });
   });
@@ -70,80 +42,101 @@ describe('replica hello', () => {
     ['another volume', { volumeId: 'v2' }, 'WRONG_IDENTITY'],
     ['another replica', { replicaId: 'r2' }, 'WRONG_IDENTITY'],
     ['another data id', { dataId: 'd2' }, 'WRONG_IDENTITY'],
-    ['another protocol', { protocolVersion: 2 }, 'FAILED_PRECONDITION'],
+    ['another protocol', { protocolVersion: 1 }, 'FAILED_PRECONDITION'],
   ])('is refused and changes nothing, when it has %s', (_case, fields, code) => {
-    const { hello, replica } = makeReplica();
-    const before = replica.status;
-    expect(hello(1, fields)).toEqual([
+    const core = new CoreHarness();
+    const before = core.replica.status;
+    expect(core.hello(1, fields)).toEqual([
       { kind: 'refuse', connection: 1, refusal: expect.objectContaining({ code }) },
     ]);
-    expect(replica.status).toEqual(before);
+    expect(core.replica.status).toEqual(before);
   });
 
   test('is taken without a data id, and again from the same instance', () => {
-    const { hello } = makeReplica();
-    expect(kinds(hello(1, { dataId: null }))).toEqual(['persist', 'welcome']);
-    expect(kinds(hello(2))).toEqual(['close', 'persist', 'welcome']);
+    const core = new CoreHarness();
+    expect(kinds(core.hello(1, { dataId: null }))).toEqual(['persist', 'welcome']);
+    expect(kinds(core.hello(2))).toEqual(['close', 'persist', 'welcome']);
   });
 
   test('fences the older controller: its connection is closed first, its frames are dropped', () => {
-    const { hello, send, synced, endTurn } = makeReplica();
-    hello(1);
-    send(1, OPCODE.FLUSH);
-    endTurn();
-    const effects = hello(2, { epoch: 7, instanceId: 'i7' });
+    const core = ready();
+    core.send(1, OPCODE.FLUSH);
+    core.endTurn();
+    const effects = core.hello(2, { epoch: 7, instanceId: 'i7' });
     expect(effects[0]).toMatchObject({ kind: 'close', connection: 1 });
     expect(kinds(effects)).toEqual(['close', 'persist', 'welcome']);
     for (const opcode of [OPCODE.WRITE, OPCODE.READ, OPCODE.HEARTBEAT, OPCODE.GOODBYE]) {
-      expect(send(1, opcode)).toEqual([]);
+      expect(core.send(1, opcode)).toEqual([]);
     }
-    expect(synced()).toEqual([]);
-    expect(hello(3)[0]).toMatchObject({ refusal: { code: 'EPOCH_SUPERSEDED' } });
-    expect(kinds(send(2, OPCODE.WRITE))).toEqual(['write']);
+    expect(core.synced()).toEqual([]);
+    expect(core.hello(3)[0]).toMatchObject({ refusal: { code: 'EPOCH_SUPERSEDED' } });
+    expect(kinds(core.send(2, OPCODE.WRITE))).toEqual(['write']);
   });
 
-  test('hands the open tail of a dead controller to the next one', () => {
-    const { hello, send } = makeReplica();
-    hello(1);
-    send(1, OPCODE.WRITE, { seq: 3, stableSeq: 2, offset: 8192 });
-    const welcome = hello(2, { epoch: 7, instanceId: 'i7' }).at(-1);
-    const tail = { known: true, ranges: [{ start: 8192, end: 12288 }] };
-    expect(welcome).toMatchObject({ welcome: { lastSeq: 3, tail } });
+  test('hands the open tail of a dead controller to the next one, its regions unknown', () => {
+    const core = ready();
+    core.send(1, OPCODE.WRITE, { seq: 3, stableSeq: 2, offset: 2 * R + 8192 });
+    const welcome = core.welcome(2, { epoch: 7, instanceId: 'i7' });
+    const start = 2 * R + 8192;
+    expect(welcome).toMatchObject({ lastSeq: 3, tail: [{ start, end: start + 4096 }] });
+    expect(core.regions.stampsOf(R, 4 * R)).toEqual([0, STAMP.UNKNOWN, 0]);
+    core.send(2, OPCODE.WRITE, { seq: 4, offset: 2 * R });
+    expect(core.regions.newest(2 * R, 3 * R)).toBe(STAMP.UNKNOWN);
   });
 
-  test('says that the tail is unknown, after a start that was not clean', () => {
-    const welcome = makeReplica({ isClean: false }).hello(1).at(-1);
-    expect(welcome).toMatchObject({ welcome: { tail: { known: false } } });
+  test('makes the open tail unknown, also when the same controller comes again', () => {
+    const core = ready();
+    core.send(1, OPCODE.WRITE, { seq: 4, stableSeq: 2, offset: 0 });
+    core.send(1, OPCODE.WRITE, { seq: 5, stableSeq: 4, offset: R });
+    expect(core.welcome(2).tail).toEqual([{ start: R, end: R + 4096 }]);
+    expect(core.regions.stampsOf(0, 2 * R)).toEqual([3, STAMP.UNKNOWN]);
   });
 });
 
 describe('replica requests', () => {
   test('become effects in stream order', () => {
-    const { hello, send } = makeReplica();
-    hello(1);
-    expect(kinds(send(1, OPCODE.READ))).toEqual(['read']);
-    expect(kinds(send(1, OPCODE.WRITE))).toEqual(['write']);
-    expect(kinds(send(1, OPCODE.TRIM))).toEqual(['trim']);
-    expect(send(1, OPCODE.HEARTBEAT, { seq: 9 })).toEqual([replyTo(OPCODE.HEARTBEAT_REPLY, 9)]);
-    const [status] = send(1, OPCODE.STATUS);
+    const core = ready();
+    expect(kinds(core.send(1, OPCODE.READ))).toEqual(['read']);
+    expect(kinds(core.send(1, OPCODE.WRITE))).toEqual(['write']);
+    expect(kinds(core.send(1, OPCODE.TRIM))).toEqual(['trim']);
+    expect(core.send(1, OPCODE.HEARTBEAT, { seq: 9 })).toEqual([
+      replyTo(OPCODE.HEARTBEAT_REPLY, 9),
+    ]);
+    const [status] = core.send(1, OPCODE.STATUS);
     expect(status).toMatchObject(replyTo(OPCODE.STATUS_REPLY));
     const { payload } = status as Extract<ReplicaEffect, { kind: 'reply' }>;
-    expect(JSON.parse(String(payload))).toMatchObject({ epoch: 6, controller: 'i6' });
+    expect(JSON.parse(String(payload))).toMatchObject({
+      ...{ epoch: 6, controller: 'i6', restart: 'none', hotExtents: 1 },
+    });
   });
 
+  const beyond = METADATA.sizeBytes;
   test.each<[string, Opcode, Partial<Frame>]>([
     ['empty read', OPCODE.READ, { length: 0 }],
     ['long read', OPCODE.READ, { length: MAX_IO_BYTES + 1 }],
     ['long write', OPCODE.WRITE, { length: MAX_IO_BYTES + 1, payload: Buffer.alloc(1), flags: 1 }],
     ['long trim', OPCODE.TRIM, { length: MAX_TRIM_BYTES + 1 }],
-    ['read past the end', OPCODE.READ, { offset: METADATA.sizeBytes - 4095 }],
-    ['write past the end', OPCODE.WRITE, { offset: METADATA.sizeBytes }],
+    ['long mark', OPCODE.MARK, { length: MAX_TRIM_BYTES + 1 }],
+    ['long stamps', OPCODE.STAMPS, { length: MAX_STAMPS_BYTES + R }],
+    ['long hashes', OPCODE.HASHES, { length: MAX_IO_BYTES + R }],
+    ['read past the end', OPCODE.READ, { offset: beyond - 4095 }],
+    ['write past the end', OPCODE.WRITE, { offset: beyond }],
     ['trim past the end', OPCODE.TRIM, { offset: Number.MAX_SAFE_INTEGER }],
+    ['stamps past the end', OPCODE.STAMPS, { offset: beyond, length: R }],
+    ['write without a generation', OPCODE.WRITE, { generation: 0 }],
+    ['trim in an unknown generation', OPCODE.TRIM, { generation: STAMP.UNKNOWN }],
+    ['mark without a generation', OPCODE.MARK, { generation: 0 }],
+    ['stamps of half a region', OPCODE.STAMPS, { length: R / 2 }],
+    ['hashes from within a region', OPCODE.HASHES, { offset: 4096, length: R }],
+    ['assigned write of half a region', OPCODE.WRITE, { flags: FLAG.ASSIGN }],
+    ['assigned mark from within one', OPCODE.MARK, { flags: FLAG.ASSIGN, offset: 1, length: R }],
   ])('are invalid and leave no trace: %s', (_case, opcode, fields) => {
-    const { hello, send, replica } = makeReplica({ isPristine: true });
-    hello(1);
-    expect(send(1, opcode, fields)).toEqual([replyTo((opcode + 32) as Opcode, 1, STATUS.INVALID)]);
-    expect(replica.status).toMatchObject({ tailLength: 0, isPristine: true });
+    const core = new CoreHarness({ isPristine: true });
+    core.hello(1);
+    const replyOpcode = (opcode + 32) as Opcode;
+    expect(core.send(1, opcode, fields)).toEqual([replyTo(replyOpcode, 1, STATUS.INVALID)]);
+    expect(core.endTurn()).toEqual([]);
+    expect(core.replica.status).toMatchObject({ tailLength: 0, isPristine: true, hotExtents: 0 });
   });
 
   test.each<[string, Opcode, Partial<Frame>]>([
@@ -151,149 +144,195 @@ describe('replica requests', () => {
     ['a reply', OPCODE.WRITE_REPLY, {}],
     ['a second hello', OPCODE.HELLO, {}],
   ])('close the connection, when they are no requests: %s', (_case, opcode, fields) => {
-    const { hello, send } = makeReplica();
-    hello(1);
-    expect(kinds(send(1, opcode, fields))).toEqual(['close']);
-    expect(send(1, OPCODE.READ)).toEqual([]);
+    const core = ready();
+    expect(kinds(core.send(1, opcode, fields))).toEqual(['close']);
+    expect(core.send(1, OPCODE.READ)).toEqual([]);
   });
 
-  test('close the connection, when a payload does not decompress', () => {
-    const { hello, send, step } = makeReplica();
-    hello(1);
-    send(1, OPCODE.WRITE, { flags: FLAG.LZ4 });
-    expect(kinds(step({ kind: 'malformed', connection: 1 }))).toEqual(['close']);
-    expect(send(1, OPCODE.READ)).toEqual([]);
+  test('close the connection, when a payload does not decompress, and trust nothing it meant', () => {
+    const core = ready();
+    const fields = { flags: FLAG.LZ4 | FLAG.ASSIGN, length: R, payload: Buffer.alloc(9) };
+    core.send(1, OPCODE.WRITE, fields);
+    expect(core.regions.newest(0, R)).toBe(3);
+    expect(kinds(core.step({ kind: 'malformed', connection: 1 }))).toEqual(['close']);
+    core.executed(frameOf(OPCODE.WRITE, fields), STATUS.INVALID);
+    expect(core.regions.newest(0, R)).toBe(STAMP.UNKNOWN);
+    expect(core.send(1, OPCODE.READ)).toEqual([]);
   });
 
-  test('persist once that the copy is not pristine, before the first change', () => {
+  test('persist once that the copy is not pristine, before the first change of bytes', () => {
     for (const opcode of [OPCODE.WRITE, OPCODE.TRIM]) {
-      const { hello, send } = makeReplica({ isPristine: true });
-      hello(1);
-      expect(kinds(send(1, OPCODE.READ))).toEqual(['read']);
-      const [persist, change] = send(1, opcode);
+      const core = new CoreHarness({ isPristine: true });
+      core.hello(1);
+      core.send(1, OPCODE.MARK); // makes the extent hot and changes no bytes
+      expect(kinds(core.settle())).toEqual(['save', 'reply']);
+      const [persist, change] = core.send(1, opcode);
       expect(persist).toMatchObject({ kind: 'persist', metadata: { isPristine: false } });
       expect(change).toMatchObject({ frame: { opcode } });
-      expect(send(1, opcode)).toHaveLength(1);
+      expect(core.send(1, opcode)).toHaveLength(1);
     }
   });
 
   test('are answered with what the disk said; a full disk is no reason to stop, a failed one is', () => {
-    const { hello, executed, step } = makeReplica();
-    hello(1);
+    const core = ready();
     const write = frameOf(OPCODE.WRITE);
-    expect(executed(write)).toEqual([replyTo(OPCODE.WRITE_REPLY)]);
+    expect(core.executed(write)).toEqual([replyTo(OPCODE.WRITE_REPLY)]);
+    expect(core.regions.newest(0, R)).toBe(3);
     const fua = frameOf(OPCODE.WRITE, { flags: FLAG.FUA });
-    expect(executed(fua, STATUS.NO_SPACE)).toEqual([
+    expect(core.executed(fua, STATUS.NO_SPACE)).toEqual([
       replyTo(OPCODE.WRITE_REPLY, 1, STATUS.NO_SPACE),
     ]);
-    const failed = executed(frameOf(OPCODE.READ), STATUS.IO_FAILED);
+    expect(core.regions.newest(0, R)).toBe(STAMP.UNKNOWN); // how much of it is there?
+    const failed = core.executed(frameOf(OPCODE.READ), STATUS.IO_FAILED);
     expect(failed[0]).toEqual(replyTo(OPCODE.READ_REPLY, 1, STATUS.IO_FAILED));
     expect(failed[1]).toMatchObject({ kind: 'stop', isFailure: true });
-    expect(step({ kind: 'frame', connection: 1, frame: write })).toEqual([]);
+    expect(core.sendFrame(write)).toEqual([]);
   });
 
   test('are dropped from a connection that never said hello, or is closed', () => {
-    const { hello, send, step, replica } = makeReplica();
-    expect(send(1, OPCODE.WRITE)).toEqual([]);
-    hello(1);
-    expect(replica.status.controller).toBe('i6');
-    step({ kind: 'closed', connection: 2 });
-    expect(kinds(send(1, OPCODE.WRITE))).toEqual(['write']);
-    step({ kind: 'closed', connection: 1 });
-    expect(send(1, OPCODE.WRITE)).toEqual([]);
-    expect(replica.status.controller).toBeNull();
+    const core = new CoreHarness();
+    expect(core.send(1, OPCODE.READ)).toEqual([]);
+    core.hello(1);
+    expect(core.replica.status.controller).toBe('i6');
+    core.step({ kind: 'closed', connection: 2 });
+    expect(kinds(core.send(1, OPCODE.READ))).toEqual(['read']);
+    core.step({ kind: 'closed', connection: 1 });
+    expect(core.send(1, OPCODE.READ)).toEqual([]);
+    expect(core.replica.status.controller).toBeNull();
+  });
+});
+
+describe('replica stamps', () => {
+  test('rise with each change before it is carried out, and are answered and read back', () => {
+    const core = ready();
+    core.send(1, OPCODE.TRIM, { offset: R, length: 2 * R, generation: 8 });
+    core.send(1, OPCODE.MARK, { offset: 2 * R, length: 1, generation: 9 });
+    core.send(1, OPCODE.WRITE, { offset: R, generation: 7 }); // sent in an older generation
+    const [reply] = core.send(1, OPCODE.STAMPS, { length: 4 * R });
+    const payload = Buffer.alloc(16);
+    for (const [index, stamp] of [3, 8, 9, 0].entries()) payload.writeUInt32LE(stamp, index * 4);
+    expect(reply).toEqual({ ...replyTo(OPCODE.STAMPS_REPLY), payload });
+    const read = core.send(1, OPCODE.READ, { offset: R, length: 2 * R });
+    expect(read).toMatchObject([{ kind: 'read', generation: 9 }]);
+    const hash = core.send(1, OPCODE.HASHES, { offset: R, length: 2 * R });
+    expect(hash).toMatchObject([{ kind: 'hash', stamps: [8, 9] }]);
+  });
+
+  test('become those of another copy, when whole regions are assigned, up to the short last one', () => {
+    const sizeBytes = METADATA.sizeBytes + 4096;
+    const core = new CoreHarness({ sizeBytes });
+    core.hello(1);
+    core.send(1, OPCODE.MARK, { length: R, generation: 9 });
+    core.send(1, OPCODE.WRITE, { length: R, generation: 4, flags: FLAG.ASSIGN });
+    const last = { offset: METADATA.sizeBytes, length: 4096 };
+    core.send(1, OPCODE.MARK, { ...last, generation: 2, flags: FLAG.ASSIGN });
+    expect(words(core.settle())).toEqual(['save hot', 'reply 57', 'write', 'reply 57']);
+    expect(core.regions.newest(0, R)).toBe(4);
+    expect(core.regions.newest(METADATA.sizeBytes, sizeBytes)).toBe(2);
   });
 });
 
 describe('replica flush', () => {
   test('is answered by an fdatasync that started after it came, one at a time', () => {
-    const { hello, send, executed, endTurn, synced } = makeReplica();
-    hello(1);
-    send(1, OPCODE.FLUSH, { seq: 1 });
-    expect(executed(frameOf(OPCODE.WRITE, { seq: 2, flags: FLAG.FUA }))).toEqual([]);
-    expect(endTurn()).toEqual([{ kind: 'fdatasync' }]);
-    send(1, OPCODE.FLUSH, { seq: 3 });
-    executed(frameOf(OPCODE.TRIM, { seq: 4, flags: FLAG.FUA }));
-    expect(endTurn()).toEqual([]);
-    expect(send(1, OPCODE.HEARTBEAT)).toHaveLength(1); // a long fsync is not death
-    expect(synced()).toEqual([replyTo(OPCODE.FLUSH_REPLY, 1), replyTo(OPCODE.WRITE_REPLY, 2)]);
-    expect(endTurn()).toEqual([{ kind: 'fdatasync' }]);
-    expect(synced()).toEqual([replyTo(OPCODE.FLUSH_REPLY, 3), replyTo(OPCODE.TRIM_REPLY, 4)]);
-    expect(endTurn()).toEqual([]);
+    const core = ready();
+    core.send(1, OPCODE.FLUSH, { seq: 1 });
+    expect(core.executed(frameOf(OPCODE.WRITE, { seq: 2, flags: FLAG.FUA }))).toEqual([]);
+    expect(core.endTurn()).toEqual([{ kind: 'fdatasync' }]);
+    core.send(1, OPCODE.FLUSH, { seq: 3 });
+    core.executed(frameOf(OPCODE.TRIM, { seq: 4, flags: FLAG.FUA }));
+    expect(core.endTurn()).toEqual([]);
+    expect(core.send(1, OPCODE.HEARTBEAT)).toHaveLength(1); // a long fsync is not death
+    expect(core.synced()).toEqual([replyTo(OPCODE.FLUSH_REPLY, 1), replyTo(OPCODE.WRITE_REPLY, 2)]);
+    expect(core.endTurn()).toEqual([{ kind: 'fdatasync' }]);
+    expect(core.synced()).toEqual([replyTo(OPCODE.FLUSH_REPLY, 3), replyTo(OPCODE.TRIM_REPLY, 4)]);
+    expect(core.endTurn()).toEqual([]);
   });
 
-  test('fails the replica, when fdatasync fails, and is never tried again', () => {
-    const { hello, send, endTurn, synced } = makeReplica();
-    hello(1);
-    send(1, OPCODE.FLUSH);
-    endTurn();
-    const [reply, stop] = synced('EIO');
+  test('fails the replica, when fdatasync fails: durably lacking writes, and never tried again', () => {
+    const core = ready();
+    core.send(1, OPCODE.FLUSH);
+    core.endTurn();
+    const [persist, reply, stop] = core.synced('EIO');
+    expect(persist).toMatchObject({ kind: 'persist', metadata: { mayLackWrites: true } });
     expect(reply).toEqual(replyTo(OPCODE.FLUSH_REPLY, 1, STATUS.IO_FAILED));
     expect(stop).toMatchObject({ kind: 'stop', isFailure: true });
-    expect(send(1, OPCODE.FLUSH)).toEqual([]);
-    expect(endTurn()).toEqual([]);
+    expect(core.send(1, OPCODE.FLUSH)).toEqual([]);
+    expect(core.endTurn()).toEqual([]);
   });
 
-  test('is a bug of ours, when an fdatasync ends that nobody started', () => {
-    const { synced } = makeReplica();
-    expect(() => synced()).toThrow('an fdatasync was under way');
+  test('is a bug of ours, when an fdatasync or a save ends that nobody started', () => {
+    const core = new CoreHarness();
+    expect(() => core.synced()).toThrow('an fdatasync was under way');
+    expect(() => core.saved()).toThrow('a save was under way');
   });
 });
 
 describe('replica end', () => {
-  const CLEAN = { kind: 'persist', metadata: expect.objectContaining({ isClean: true }) };
+  const NO_READERS = {
+    kind: 'persist',
+    metadata: expect.objectContaining({ leaseHolders: [] }),
+  };
 
-  test('after a goodbye is clean: durable data first, then the marker, then the reply', () => {
-    const { hello, send, endTurn, synced } = makeReplica();
-    hello(1);
-    send(1, OPCODE.WRITE, { seq: 1 });
-    send(1, OPCODE.GOODBYE, { seq: 2 });
-    expect(endTurn()).toEqual([{ kind: 'fdatasync' }]);
-    expect(synced()).toEqual([CLEAN, replyTo(OPCODE.GOODBYE_REPLY, 2)]);
-    expect(send(1, OPCODE.WRITE, { seq: 3 })).toEqual([]);
+  test('after a goodbye leaves nothing hot: data first, then stamps, then bits, then the reply', () => {
+    const core = ready();
+    core.send(1, OPCODE.WRITE, { seq: 1 });
+    expect(core.send(1, OPCODE.GOODBYE, { seq: 2 })).toEqual([]);
+    expect(core.endTurn()).toEqual([{ kind: 'fdatasync' }]);
+    core.synced();
+    expect(words(core.endTurn())).toEqual(['save regions']);
+    core.saved();
+    expect(words(core.endTurn())).toEqual(['save hot']);
+    expect(core.saved()).toEqual([]);
+    expect(core.endTurn()).toEqual([NO_READERS, replyTo(OPCODE.GOODBYE_REPLY, 2)]);
+    expect(core.send(1, OPCODE.WRITE, { seq: 3 })).toEqual([]);
+    expect(core.replica.status).toMatchObject({ hotExtents: 0, controller: null });
   });
 
-  test('after a goodbye is not clean, when the copies were never made equal', () => {
-    const { hello, send, endTurn, synced } = makeReplica({ isClean: false });
-    hello(1);
-    send(1, OPCODE.GOODBYE);
-    endTurn();
-    expect(synced()).toEqual([replyTo(OPCODE.GOODBYE_REPLY)]);
+  test('after a goodbye leaves hot what the controller never made equal', () => {
+    const core = ready();
+    core.send(1, OPCODE.WRITE, { seq: 1 });
+    core.hello(2, { epoch: 7, instanceId: 'i7' });
+    core.send(2, OPCODE.GOODBYE, { seq: 2 });
+    expect(words(core.settle())).toEqual(['fdatasync', 'save regions', 'persist', 'reply 54']);
+    expect(core.replica.status.hotExtents).toBe(1);
   });
 
-  test('after a goodbye is not clean, when another controller came meanwhile', () => {
-    const { hello, send, endTurn, synced } = makeReplica();
-    hello(1);
-    send(1, OPCODE.GOODBYE);
-    endTurn();
-    hello(2, { epoch: 7, instanceId: 'i7' });
-    expect(synced()).toEqual([]);
+  test('after a goodbye is not answered, when another controller came meanwhile', () => {
+    const core = ready();
+    core.send(1, OPCODE.GOODBYE);
+    core.endTurn();
+    core.hello(2, { epoch: 7, instanceId: 'i7' });
+    core.synced();
+    expect(words(core.settle())).toEqual(['save regions']);
+    // The new one has not said yet that all is equal, so what was written stays hot.
+    expect(core.replica.status).toMatchObject({ controller: 'i7', hotExtents: 1 });
   });
 
-  test('by a signal is durable, and clean when no write is open', () => {
+  test('by a signal is durable, and leaves nothing hot when no write is open', () => {
     for (const stableSeq of [0, 1]) {
-      const { hello, send, step, endTurn, synced } = makeReplica();
-      hello(1);
-      send(1, OPCODE.WRITE, { seq: 1 });
-      send(1, OPCODE.HEARTBEAT, { stableSeq });
-      expect(step({ kind: 'shutdown' })).toEqual([]);
-      expect(endTurn()).toEqual([{ kind: 'fdatasync' }]);
-      expect(send(1, OPCODE.WRITE)).toEqual([]);
-      expect(hello(2)[0]).toMatchObject({ refusal: { code: 'UNAVAILABLE' } });
-      const stop = { kind: 'stop', isFailure: false, reason: 'asked to stop' };
-      expect(synced()).toEqual(stableSeq === 1 ? [CLEAN, stop] : [stop]);
+      const core = ready();
+      core.send(1, OPCODE.WRITE, { seq: 1 });
+      core.send(1, OPCODE.HEARTBEAT, { stableSeq });
+      expect(core.step({ kind: 'shutdown' })).toEqual([]);
+      expect(core.send(1, OPCODE.WRITE)).toEqual([]);
+      expect(core.hello(2)[0]).toMatchObject({ refusal: { code: 'UNAVAILABLE' } });
+      const effects = core.settle();
+      expect(effects.at(-1)).toEqual({ kind: 'stop', isFailure: false, reason: 'asked to stop' });
+      expect(words(effects).slice(0, -1)).toEqual(
+        ['fdatasync', 'save regions', 'save hot'].slice(0, 2 + stableSeq),
+      );
+      expect(core.replica.status.hotExtents).toBe(1 - stableSeq);
     }
   });
 
   test('by a signal waits for an fdatasync of its own, and fails when that fails', () => {
-    const { hello, send, step, endTurn, synced } = makeReplica();
-    hello(1);
-    send(1, OPCODE.FLUSH);
-    endTurn();
-    step({ kind: 'shutdown' });
-    expect(endTurn()).toEqual([]);
-    expect(kinds(synced())).toEqual(['reply']);
-    expect(endTurn()).toEqual([{ kind: 'fdatasync' }]);
-    expect(synced('EIO')).toMatchObject([{ kind: 'stop', isFailure: true }]);
+    const core = ready();
+    core.send(1, OPCODE.FLUSH);
+    core.endTurn();
+    core.step({ kind: 'shutdown' });
+    expect(core.endTurn()).toEqual([]);
+    expect(kinds(core.synced())).toEqual(['reply']);
+    expect(core.endTurn()).toEqual([{ kind: 'fdatasync' }]);
+    expect(core.synced('EIO').at(-1)).toMatchObject({ kind: 'stop', isFailure: true });
   });
 });
