@@ -203,8 +203,9 @@ export class Installation {
     this.#authenticate(address, secret);
     const change = await this.registry.changeMembership(address, next);
     if (!change.ok) return change;
-    const wanted = this.registry.require(address).spec.replicas + 1;
-    for (const message of explainChange(change.before, change.after, wanted)) {
+    const { spec, leaving } = this.registry.require(address);
+    const intent = { wanted: spec.replicas + 1, leaving };
+    for (const message of explainChange(change.before, change.after, intent)) {
       this.events.add(address, message);
     }
     return change;

@@ -1,4 +1,4 @@
-import type { ControllerStatus } from '../../controller/protocol/status.ts';
+import type { ControllerStatus, Health } from '../../controller/protocol/status.ts';
 import { targetNameOf } from '../../controller/protocol/target-name.ts';
 import { portalAddress } from '../model/layout.ts';
 import type { CopyView, ProcessState, VolumeView } from '../model/view.ts';
@@ -28,7 +28,7 @@ export function makeVolumeView(
     failureTolerance,
     labels: record.labels,
     isDeleting: record.isDeleting,
-    health: status?.health ?? 'unavailable',
+    health: healthOf(record, status),
     portal: portalAddress(record.slot),
     targetName: targetNameOf(record.spec),
     membership: { version, epoch, generation },
@@ -50,6 +50,17 @@ export function makeVolumeView(
       };
     }),
   };
+}
+
+/** The controller knows only of the replicas that were in sync before: more may be on their way. */
+function healthOf(
+  { spec, membership }: VolumeRecord,
+  status: ControllerStatus | undefined,
+): Health {
+  if (status === undefined) return 'unavailable';
+  const copies = Object.values(membership.copies);
+  const isWhole = copies.filter(({ state }) => state === 'in-sync').length > spec.replicas;
+  return status.health === 'healthy' && !isWhole ? 'degraded' : status.health;
 }
 
 function stateOf(observed: readonly ObservedProcess[], key: string): ProcessState {

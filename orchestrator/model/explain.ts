@@ -1,11 +1,18 @@
 import type { Copy, Membership } from '../../controller/protocol/membership.ts';
 
-/**
- * What a change of the membership record means, in plain words; empty when nobody needs to know.
- *
- * @param wanted how many copies the volume shall have
- */
-export function explainChange(before: Membership, after: Membership, wanted: number): string[] {
+/** What the words depend on, besides the membership record. */
+export interface Intent {
+  /** How many copies the volume shall have. */
+  readonly wanted: number;
+  readonly leaving: readonly string[];
+}
+
+/** What a change of the membership record means, in plain words; empty when nobody needs to know. */
+export function explainChange(
+  before: Membership,
+  after: Membership,
+  { wanted, leaving }: Intent,
+): string[] {
   const messages: string[] = [];
   if (after.epoch !== before.epoch) {
     const verb = before.epoch === 0 ? 'started' : 'restarted';
@@ -13,7 +20,10 @@ export function explainChange(before: Membership, after: Membership, wanted: num
   }
   for (const [replicaId, copy] of Object.entries(after.copies)) {
     const previous = before.copies[replicaId];
-    const message = explainCopy(replicaId, previous, copy);
+    const isExpected = leaving.includes(replicaId) && copy.state === 'stale';
+    const message = isExpected
+      ? `copy ${replicaId} on ${copy.node} has left`
+      : explainCopy(replicaId, previous, copy);
     if (message === undefined) continue;
     messages.push(
       changesHealth(previous, copy) ? `${message}, ${describeHealth(after, wanted)}` : message,
@@ -40,7 +50,7 @@ function explainCopy(replicaId: string, before: Copy | undefined, after: Copy): 
   if (before.state === after.state) return undefined;
   switch (after.state) {
     case 'in-sync':
-      return `${copy} is in sync again`;
+      return before.generation === 0 ? `${copy} is in sync` : `${copy} is in sync again`;
     case 'syncing':
       return `${copy} is syncing`;
     case 'stale':

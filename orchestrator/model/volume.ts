@@ -17,6 +17,11 @@ export interface VolumeRecord {
   /** Set before anything is stopped, so that a deletion survives a restart and is finished then. */
   readonly isDeleting: boolean;
   readonly membership: Membership;
+  /**
+   * Replicas that the failure mode counts on: what was asked for, once that many were in sync. A
+   * volume that gets more replicas stays in use while they are made (S37).
+   */
+  readonly establishedReplicas: number;
   /** Counts the changes of this record; a controller waits for the next one (registration.ts). */
   readonly revision: number;
   /** Of the next copy's replica id: none is ever used again (ADR 0014). */
@@ -65,6 +70,14 @@ export function replicaNumberOf(replicaId: string): number {
 /** `namespace/name`, the way a volume is addressed everywhere. */
 export function addressOf(volume: VolumeName): string {
   return `${volume.namespace}/${volume.name}`;
+}
+
+/** Takes notice of replicas that have come to be in sync, or are not asked for any more. */
+export function withEstablished(record: VolumeRecord): VolumeRecord {
+  const copies = Object.values(record.membership.copies);
+  const inSyncCount = copies.filter(({ state }) => state === 'in-sync').length;
+  const reached = Math.max(record.establishedReplicas, inSyncCount - 1);
+  return { ...record, establishedReplicas: Math.min(record.spec.replicas, reached) };
 }
 
 /** Reads `NAME` or `NAMESPACE/NAME`. Errors: INVALID_ARGUMENT. */

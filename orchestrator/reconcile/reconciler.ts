@@ -10,7 +10,7 @@ import { type Action, type CopyEdit, isCopyEdit } from '../plan/actions.ts';
 import { restartDelayMs } from '../plan/backoff.ts';
 import type { Observed } from '../plan/observed.ts';
 import { plan } from '../plan/plan.ts';
-import { describeProcess } from '../plan/processes.ts';
+import { describeProcess, type ProcessSpec } from '../plan/processes.ts';
 import type { Platform, ProcessChange } from '../platforms/platform.ts';
 import type { Registry } from '../registry/registry.ts';
 import { KeyedQueue } from './keyed-queue.ts';
@@ -92,9 +92,17 @@ export class Reconciler {
       this.#tell(address, `${what} stopped`);
       return;
     }
+    const exited = `${what} exited (${change.reason})`;
     const delayMs = restartDelayMs(change.quickExits);
-    const when = delayMs === 0 ? 'restarting' : `restarting in ${delayMs} ms`;
-    this.#tell(address, `${what} exited (${change.reason}), ${when}`);
+    if (this.#isPlaceDown(change.process)) this.#tell(address, exited);
+    else if (delayMs === 0) this.#tell(address, `${exited}, restarting`);
+    else this.#tell(address, `${exited}, restarting in ${delayMs} ms`);
+  }
+
+  #isPlaceDown(process: ProcessSpec): boolean {
+    if (process.role === 'controller') return false;
+    const nodes = this.#options.platform.observeNodes();
+    return nodes.some(({ name, down }) => name === process.node && down !== undefined);
   }
 
   async #reconcile(address: string): Promise<number | undefined> {
@@ -159,8 +167,8 @@ export class Reconciler {
     const { version } = record.membership;
     try {
       const { before, after } = await this.#options.registry.changeCopies(address, version, edits);
-      const wanted = after.spec.replicas + 1;
-      const messages = explainChange(before.membership, after.membership, wanted);
+      const intent = { wanted: after.spec.replicas + 1, leaving: [] };
+      const messages = explainChange(before.membership, after.membership, intent);
       for (const message of messages) this.#tell(address, message);
       for (const replicaId of after.leaving) {
         if (!before.leaving.includes(replicaId)) this.#tell(address, `copy ${replicaId} is to go`);

@@ -41,6 +41,7 @@ export function makeRecord(
     secret: randomBytes(32).toString('hex'),
     isDeleting: false,
     membership: makeInitialMembership(copies),
+    establishedReplicas: policy.replicas,
     revision: 1,
     nextReplicaNumber: copies.length + 1,
     leaving: [],

@@ -7,7 +7,12 @@ import { parseJson } from '../../replica/common/validate.ts';
 import { nodeNames, replicaHost } from '../model/layout.ts';
 import { type NodeRecord, resizeNodes } from '../model/node.ts';
 import type { VolumeUpdate } from '../model/update.ts';
-import { addressOf, type VolumeRecord, type VolumeRequest } from '../model/volume.ts';
+import {
+  addressOf,
+  type VolumeRecord,
+  type VolumeRequest,
+  withEstablished,
+} from '../model/volume.ts';
 import type { CopyEdit } from '../plan/actions.ts';
 import { type NodeLoad, whyNoNewCopies } from '../plan/placement.ts';
 import { makeRecord, withCopies, withGoneInstance, withUpdate } from './edits.ts';
@@ -164,13 +169,15 @@ export class Registry {
   async registration(address: string): Promise<Registration> {
     await this.settle();
     this.#file.checkUsable();
-    const { spec, slot, membership, revision, leaving, goneInstances } = this.require(address);
+    const record = this.require(address);
+    const { spec, slot, membership, revision, leaving, goneInstances } = record;
+    const volume = { ...spec, replicas: record.establishedReplicas };
     const addresses = Object.entries(membership.copies).map(([replicaId, { node }]) => [
       replicaId,
       { host: replicaHost(slot, node), port: REPLICATION_PORT },
     ]);
     return {
-      ...{ revision, volume: spec, membership, leaving, goneInstances },
+      ...{ revision, volume, membership, leaving, goneInstances },
       addresses: Object.fromEntries(addresses),
     };
   }
@@ -227,7 +234,7 @@ export class Registry {
         change = { before, after: before };
         return state;
       }
-      const after = { ...edited, revision: before.revision + 1 };
+      const after = { ...withEstablished(edited), revision: before.revision + 1 };
       change = { before, after };
       return { ...state, volumes: new Map(state.volumes).set(address, after) };
     }, address);

@@ -1,7 +1,7 @@
 import { decodeMembership } from '../../controller/protocol/membership.ts';
 import { decodeVolumeSpec } from '../../controller/protocol/registration.ts';
 import { KeelsonError } from '../../replica/common/errors.ts';
-import { MAX_COPIES } from '../../replica/common/limits.ts';
+import { MAX_COPIES, MAX_REPLICAS } from '../../replica/common/limits.ts';
 import {
   readArray,
   readBoolean,
@@ -72,6 +72,7 @@ function decodeRecord(value: unknown): VolumeRecord {
     secret: readString(fields, 'secret', 64),
     isDeleting: readBoolean(fields, 'isDeleting'),
     membership: decodeMembership(fields.membership),
+    establishedReplicas: readInteger(fields, 'establishedReplicas', { min: 0, max: MAX_REPLICAS }),
     revision: readInteger(fields, 'revision', COUNT),
     nextReplicaNumber: readInteger(fields, 'nextReplicaNumber', { ...COUNT, min: 1 }),
     leaving: readStrings(fields, 'leaving', MAX_COPIES * 2),

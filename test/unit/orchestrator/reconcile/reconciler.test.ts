@@ -58,7 +58,7 @@ async function control(states: Readonly<Record<string, CopyState>>): Promise<voi
 async function kill(what: string): Promise<void> {
   const before = world.events.lastSequence;
   process.kill(await world.pidOf(what), 'SIGKILL');
-  await world.waitForEvent(new RegExp(`^${what} exited`), before);
+  await world.waitForEvent(new RegExp(`^${what} exited \\(signal SIGKILL\\)`), before);
 }
 
 test('S35 S36 a copy that is not wanted any more leaves, stops, and its directory is erased', async () => {
@@ -84,6 +84,7 @@ test('I9 a replica is not started on a node whose directory is gone, until it is
   renameSync(node, `${node}.away`);
   await kill('replica r2 on node2');
   await world.waitForEvent(/^copy r2 waits for node2, which is down: .*node2 is missing$/);
+  await world.waitForEvent(/^replica r2 on node2 exited \(signal SIGKILL\)$/);
   const [, second] = await world.client.nodes();
   expect(second?.downReason).toMatch(/node2 is missing$/);
   const before = world.events.lastSequence;

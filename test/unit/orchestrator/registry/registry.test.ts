@@ -1,7 +1,7 @@
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { makeInitialMembership } from '../../../../controller/protocol/membership.ts';
+import { type Copy, makeInitialMembership } from '../../../../controller/protocol/membership.ts';
 import { decodeVolumeRequest } from '../../../../orchestrator/model/volume.ts';
 import { Registry } from '../../../../orchestrator/registry/registry.ts';
 import { lockRoot } from '../../../../orchestrator/registry/root-lock.ts';
@@ -172,6 +172,35 @@ describe('the registry', () => {
     expect(heard).toEqual(Array.from({ length: 4 }, () => 'default/a'));
     const again = await (await Registry.open(root, 3)).registration('default/a');
     expect(again).toMatchObject({ revision: 5, leaving: ['r1'], goneInstances: ['i1'] });
+  });
+
+  test('S37 lets the failure mode count on more replicas only once they are in sync', async () => {
+    const registry = await Registry.open(root, 3);
+    const { membership } = await registry.create(request('a'), NONE);
+    const told = async () => (await registry.registration('default/a')).volume.replicas;
+    const raise = (replicas: number) => {
+      const labelsAdd = { 'keelson.io/replicas': String(replicas) };
+      return registry.update('default/a', { labelsAdd, labelsRemove: [] }, NONE);
+    };
+    const controller = { instanceId: 'i1', address: '127.0.1.1:3260' };
+    const claim = { ...membership, version: 2, epoch: 1, generation: 1, controller };
+    await registry.changeMembership('default/a', claim);
+    await raise(1);
+    await registry.changeCopies('default/a', 2, [{ kind: 'add-copy', node: 'node2' }]);
+    expect(await told()).toBe(0);
+    const { copies } = registry.require('default/a').membership;
+    const seen = { ...copies.r2!, dataId: 'd' };
+    const change = async (version: number, generation: number, r2: Copy) => {
+      const next = { ...claim, version, generation, copies: { ...copies, r2 } };
+      expect(await registry.changeMembership('default/a', next)).toMatchObject({ ok: true });
+      return told();
+    };
+    expect(await change(4, 1, seen)).toBe(0);
+    expect(await change(5, 2, { ...seen, state: 'in-sync', generation: 2 })).toBe(1);
+    // Lost again, it is missing; and no longer when it is not asked for any more.
+    expect(await change(6, 3, { ...seen, state: 'stale', generation: 2 })).toBe(1);
+    await raise(0);
+    expect(await told()).toBe(0);
   });
 
   test('keeps the newest 64 instances that are gone', async () => {

@@ -24,6 +24,7 @@ export function makeRecord(changes: Partial<VolumeRecord> & { copyCount?: number
         node: `node${index + 1}`,
       })),
     ),
+    establishedReplicas: copyCount - 1,
     revision: 1,
     nextReplicaNumber: copyCount + 1,
     leaving: [],
