@@ -23,6 +23,8 @@ export interface KeelsonOptions {
   readonly dataDir?: string;
   /** Start without a volume; makeVolume() creates them. */
   readonly isEmpty?: boolean;
+  /** Further words for the orchestrator's command line. */
+  readonly args?: readonly string[];
 }
 
 export interface Keelson {
@@ -59,7 +61,7 @@ const DEMO = { namespace: 'default', name: 'demo' };
 /** Starts an embedded installation, by default with its demo volume of 1 GiB in three copies. */
 export async function startKeelson(options: KeelsonOptions = {}): Promise<Keelson> {
   const dataDir = options.dataDir ?? mkdtempSync(join(tmpdir(), 'keelson-data-'));
-  const child = spawnOrchestrator(dataDir, options);
+  const child = spawnOrchestrator(dataDir, options, options.args);
   let output = '';
   const note = (chunk: Buffer) => {
     output += chunk.toString();
