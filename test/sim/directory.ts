@@ -1,0 +1,119 @@
+import { HotExtents, hotFileBytes } from '../../replica/store/hot-extents.ts';
+import {
+  chooseRecord,
+  encodeSlot,
+  METADATA_FILE_BYTES,
+  type Metadata,
+  type StoredRecord,
+  slotOffsetOf,
+} from '../../replica/store/metadata-record.ts';
+import type { StoreFile } from '../../replica/store/page.ts';
+import { RegionMap, regionFileBytes } from '../../replica/store/region-map.ts';
+import type { SeededRandom } from '../support/random.ts';
+import { DataFile } from './data-file.ts';
+import { PageFile } from './page-file.ts';
+
+/** Which copy a directory is made for. */
+export interface Identity {
+  readonly volumeId: string;
+  readonly replicaId: string;
+  readonly sizeBytes: number;
+}
+
+/** What a process finds when it opens a directory. */
+export interface Opened {
+  readonly metadata: Metadata;
+  readonly regions: RegionMap;
+  readonly hot: HotExtents;
+}
+
+/** A copy's directory: its four files, in the formats of the real ones. */
+export class Directory {
+  readonly data = new DataFile();
+  readonly store: Readonly<Record<StoreFile, PageFile>>;
+  /** Two slots; each write is durable at once. */
+  readonly #slots = Buffer.alloc(METADATA_FILE_BYTES);
+  #record: StoredRecord | undefined;
+  readonly #identity: Identity;
+  /** A damaged slot is written anew with the next record; until then the other one stays whole. */
+  #isSlotDamaged = false;
+
+  constructor(identity: Identity, dataId: string) {
+    this.#identity = identity;
+    const { sizeBytes } = identity;
+    this.store = {
+      regions: new PageFile(Buffer.alloc(regionFileBytes(sizeBytes))),
+      hot: new PageFile(Buffer.alloc(hotFileBytes(sizeBytes))),
+    };
+    const metadata: Metadata = {
+      ...{ ...identity, dataId, epoch: 0, instanceId: null, session: 0, bootId: null },
+      ...{ mayLackWrites: false, leaseHolders: [], isPristine: true },
+    };
+    for (const sequence of [0, 1]) this.#writeSlot(metadata, sequence);
+  }
+
+  get metadata(): Metadata {
+    return this.#newest.metadata;
+  }
+
+  get #newest(): StoredRecord {
+    this.#record ??= chooseRecord(this.#slots);
+    return this.#record;
+  }
+
+  open(): Opened {
+    const { sizeBytes } = this.#identity;
+    const regions = new RegionMap(sizeBytes);
+    regions.load(0, this.store.regions.bytes);
+    const hot = new HotExtents(sizeBytes);
+    hot.load(this.store.hot.bytes);
+    return { metadata: this.metadata, regions, hot };
+  }
+
+  /**
+   * Both slots, one after the other.
+   * @param isCutShort the process is killed in between
+   */
+  persist(metadata: Metadata, isCutShort = false): void {
+    const { sequence } = this.#newest;
+    this.#writeSlot(metadata, sequence + 1);
+    if (isCutShort) return;
+    this.#writeSlot(metadata, sequence + 2);
+    this.#isSlotDamaged = false;
+  }
+
+  losePower(random: SeededRandom): void {
+    this.data.losePower(random);
+    for (const file of Object.values(this.store)) file.losePower(random);
+  }
+
+  /** One bit of one file, while nobody has it open: at most one slot of the metadata. */
+  flipBit(random: SeededRandom): string {
+    const name = random.pick(['regions', 'hot', 'metadata'] as const);
+    if (name === 'metadata') {
+      if (this.#isSlotDamaged) return 'no file';
+      this.#isSlotDamaged = true;
+      const at = random.below(METADATA_FILE_BYTES);
+      this.#slots[at] = this.#slots[at]! ^ (1 << random.below(8));
+      this.#record = undefined;
+    } else this.store[name].flipBit(random);
+    return name;
+  }
+
+  /** All files as they are on the disk now. */
+  snapshot(): Directory {
+    const copy = new Directory(this.#identity, this.metadata.dataId);
+    copy.data.replaceBy(this.data);
+    this.#slots.copy(copy.#slots);
+    copy.#record = undefined;
+    for (const name of ['regions', 'hot'] as const) {
+      copy.store[name].replaceBy(this.store[name]);
+    }
+    return copy;
+  }
+
+  #writeSlot(metadata: Metadata, sequence: number): void {
+    encodeSlot({ metadata, sequence }).copy(this.#slots, slotOffsetOf(sequence));
+    this.#record = undefined;
+  }
+}

@@ -1,0 +1,121 @@
+import type { VolumeOperation, VolumeOutcome } from '../../controller/volume/operation.ts';
+import type { RequestHandle } from '../../controller/volume/step.ts';
+import type { Checks } from './checks.ts';
+import { type BlockRange, bytesOf, makeData, ZERO } from './content.ts';
+import type { SimController } from './controller.ts';
+import type { Oracle, WriteHandle } from './oracle.ts';
+import type { Trace } from './trace.ts';
+
+/** One operation on its way or done. */
+export interface Running {
+  readonly controller: SimController;
+  readonly operation: VolumeOperation;
+  request: RequestHandle;
+  outcome: VolumeOutcome | undefined;
+  /** Of a write or trim. */
+  readonly write: WriteHandle | undefined;
+}
+
+/** What initiators ask of the volume: sent to a controller, and told to the oracle. */
+export class Operations {
+  /** For a workload that goes on when an operation is done. */
+  onDone: ((running: Running) => void) | undefined;
+  count = 0;
+  readonly #oracle: Oracle;
+  readonly #checks: Checks;
+  readonly #trace: Trace;
+  /** Writes that no one knows the end of, by their controller. */
+  readonly #open = new Map<SimController, Set<WriteHandle>>();
+  /** When the first controller with a newer epoch served. */
+  readonly #supersededTicks = new Map<SimController, number>();
+
+  constructor(parts: { oracle: Oracle; checks: Checks; trace: Trace }) {
+    this.#oracle = parts.oracle;
+    this.#checks = parts.checks;
+    this.#trace = parts.trace;
+  }
+
+  write(controller: SimController, range: BlockRange, fua = false): Running {
+    const stamp = this.#oracle.nextStamp();
+    const data = makeData(stamp, range.count);
+    const operation = { kind: 'write', offset: bytesOf(range).offset, data, fua } as const;
+    return this.#change(controller, operation, this.#oracle.beginWrite(stamp, range, fua));
+  }
+
+  trim(controller: SimController, range: BlockRange): Running {
+    const operation = { kind: 'trim', ...bytesOf(range) } as const;
+    return this.#change(controller, operation, this.#oracle.beginWrite(ZERO, range));
+  }
+
+  read(controller: SimController, range: BlockRange): Running {
+    const start = this.#oracle.tick();
+    const operation = { kind: 'read', ...bytesOf(range) } as const;
+    return this.#submit({ controller, operation, write: undefined }, (outcome) => {
+      if (!outcome.ok || outcome.data === undefined) return;
+      this.#oracle.endRead(start, range.first, outcome.data);
+      const superseded = this.#supersededTicks.get(controller);
+      if (superseded !== undefined && superseded < start) {
+        this.#checks.fail('I7', `${controller.instanceId} read after its successor served`);
+      }
+    });
+  }
+
+  flush(controller: SimController): Running {
+    const start = this.#oracle.tick();
+    const operation = { kind: 'flush' } as const;
+    return this.#submit({ controller, operation, write: undefined }, (outcome) => {
+      if (outcome.ok) this.#checks.flushed(this.#oracle.endFlush(start));
+    });
+  }
+
+  /** What was cancelled before it was sent completes at once and must never be seen (I15). */
+  cancel(running: Running): void {
+    running.controller.cancel(running.request, () => running.write?.forbid());
+  }
+
+  /** Nothing that older controllers still have under way can happen from now on. */
+  supersede(older: readonly SimController[]): void {
+    const tick = this.#oracle.tick();
+    for (const controller of older) {
+      if (this.#supersededTicks.has(controller)) continue;
+      this.#supersededTicks.set(controller, tick);
+      for (const write of this.#open.get(controller) ?? []) write.supersede(tick);
+      this.#open.delete(controller);
+    }
+  }
+
+  #change(controller: SimController, operation: VolumeOperation, write: WriteHandle): Running {
+    const superseded = this.#supersededTicks.get(controller);
+    if (superseded !== undefined) write.supersede(superseded);
+    else this.#openOf(controller).add(write);
+    return this.#submit({ controller, operation, write }, (outcome) => {
+      if (!outcome.ok) return;
+      this.#openOf(controller).delete(write);
+      this.#checks.written(write.acknowledge());
+    });
+  }
+
+  #openOf(controller: SimController): Set<WriteHandle> {
+    const open = this.#open.get(controller) ?? new Set();
+    this.#open.set(controller, open);
+    return open;
+  }
+
+  #submit(
+    facts: Pick<Running, 'controller' | 'operation' | 'write'>,
+    done: (outcome: VolumeOutcome) => void,
+  ): Running {
+    this.count += 1;
+    const { count: number } = this;
+    const { controller, operation } = facts;
+    this.#trace.submitted(controller.instanceId, number, operation);
+    const running: Running = { ...facts, outcome: undefined, request: {} };
+    running.request = controller.submit(operation, (outcome) => {
+      this.#trace.completed(controller.instanceId, number, outcome);
+      running.outcome = outcome;
+      done(outcome);
+      this.onDone?.(running);
+    });
+    return running;
+  }
+}

@@ -1,0 +1,354 @@
+import { REGION_BYTES } from '../../replica/common/limits.ts';
+import { Replica } from '../../replica/core/replica.ts';
+import type { ReplicaEffect, ReplicaEvent, ReplicaStatus } from '../../replica/core/step.ts';
+import { FLAG, OPCODE, STATUS, type Status } from '../../replica/protocol/constants.ts';
+import { type Frame, NO_PAYLOAD } from '../../replica/protocol/frame.ts';
+import { DIGEST_BYTES, STAMP_BYTES } from '../../replica/protocol/stamps.ts';
+import { blocksOf, decodeBlocks, encodeBlocks, writeDigest, ZERO } from './content.ts';
+import type { Directory } from './directory.ts';
+import type { Connection, ToReplica } from './network.ts';
+import { Process, type ProcessOptions } from './process.ts';
+import type { Scheduler } from './scheduler.ts';
+import { LONGEST_LEASE_MS } from './timing.ts';
+import type { Trace } from './trace.ts';
+
+/** What its disk does wrong the next time. */
+export type DiskFailure = 'read' | 'write' | 'sync' | 'save';
+
+export interface ReplicaParts {
+  readonly scheduler: Scheduler;
+  readonly trace: Trace;
+  readonly process: ProcessOptions;
+  readonly replicaId: string;
+  readonly node: string;
+  readonly directory: Directory;
+  /** Told of the epoch that each write and trim belongs to, for the checks. */
+  readonly onChange: (replica: SimReplica, epoch: number) => void;
+  /** It lost something that it had answered for, or may have. */
+  readonly onDamage: (replica: SimReplica) => void;
+  /** It ended by itself. */
+  readonly onStop: (replica: SimReplica) => void;
+}
+
+/** How often the kernel writes something back after a write. */
+const WRITE_BACK_RATE = 0.02;
+
+/** How long pages of a failed fdatasync may stay readable. */
+const FORSAKEN_MS = 200;
+
+type Run = { readonly core: Replica; readonly process: Process };
+type RequestEffect = Extract<ReplicaEffect, { kind: 'read' | 'write' | 'trim' | 'hash' }>;
+
+/** A replica on its directory: the real core, a simulated disk, and one process after the other. */
+export class SimReplica {
+  readonly replicaId: string;
+  readonly node: string;
+  directory: Directory;
+  /** Every write, trim and save is refused while this holds. */
+  isFull = false;
+  /** The longest that an fdatasync and a save take. */
+  syncMs = 5;
+  saveMs = 1;
+  failure: DiskFailure | undefined;
+  /** The process is killed after so many effects more. */
+  crashAfter: number | undefined;
+  /** Changes that the last CHECKPOINT had to make durable; undefined when a sync has sent none. */
+  checkpointedCount: number | undefined;
+  readonly #parts: ReplicaParts;
+  readonly #connections = new Map<number, Connection>();
+  /** By connection, of its hello. */
+  readonly #epochs = new Map<number, number>();
+  /** By connection: what came while the process was busy. */
+  readonly #arrived = new Map<number, ToReplica[]>();
+  #run: Run | undefined;
+
+  constructor(parts: ReplicaParts) {
+    this.#parts = parts;
+    this.replicaId = parts.replicaId;
+    this.node = parts.node;
+    this.directory = parts.directory;
+  }
+
+  get isRunning(): boolean {
+    return this.#run !== undefined;
+  }
+
+  get process(): Process | undefined {
+    return this.#run?.process;
+  }
+
+  get status(): ReplicaStatus | undefined {
+    return this.#run?.core.status;
+  }
+
+  start(bootId: string): void {
+    if (this.#run !== undefined) return;
+    const { scheduler, process } = this.#parts;
+    const core = new Replica({ ...this.directory.open(), bootId }, LONGEST_LEASE_MS);
+    this.#run = { core, process: new Process(scheduler, process) };
+  }
+
+  /** kill -9, or with the whole machine. */
+  crash(hasPower = true): void {
+    this.#run?.process.end();
+    this.#run = undefined;
+    this.crashAfter = undefined;
+    for (const { toController } of this.#connections.values()) {
+      if (hasPower) toController.end({ kind: 'closed' });
+      else toController.vanish();
+    }
+    for (const table of [this.#connections, this.#epochs, this.#arrived]) table.clear();
+  }
+
+  /** SIGTERM. */
+  shutDown(): void {
+    const run = this.#run;
+    run?.process.post(() => this.#turn(run, { kind: 'shutdown' }));
+  }
+
+  /** Something came in at its port. */
+  receive(connection: Connection, message: ToReplica): void {
+    const run = this.#run;
+    const isKnown = this.#connections.has(connection.id);
+    if (run === undefined || !(isKnown || message.kind === 'hello')) {
+      if (message.kind !== 'closed') connection.toController.end({ kind: 'closed' });
+      return;
+    }
+    this.#connections.set(connection.id, connection);
+    const waiting = this.#arrived.get(connection.id) ?? [];
+    this.#arrived.set(connection.id, waiting);
+    // What comes while the process is busy is read from the socket at once, in one turn.
+    if (waiting.push(message) > 1) return;
+    run.process.post(() => this.#read(run, connection, waiting.splice(0)));
+  }
+
+  /** As the real driver: frames that came together are stepped first, then carried out together. */
+  #read(run: Run, { id }: Connection, messages: readonly ToReplica[]): void {
+    let events: ReplicaEvent[] = [];
+    for (const message of messages) {
+      const { nowMs } = run.process.clock;
+      if (message.kind === 'frame') {
+        if (message.frame.opcode === OPCODE.CHECKPOINT) this.#noteCheckpoint();
+        events.push({ kind: 'frame', connection: id, frame: message.frame, nowMs });
+        continue;
+      }
+      if (events.length > 0) this.#turn(run, ...events);
+      events = [];
+      if (message.kind === 'hello') {
+        this.#epochs.set(id, message.hello.epoch);
+        this.#turn(run, { kind: 'hello', connection: id, hello: message.hello, nowMs });
+      } else {
+        this.#connections.delete(id);
+        this.#arrived.delete(id);
+        this.#turn(run, { kind: 'closed', connection: id });
+      }
+    }
+    if (events.length > 0) this.#turn(run, ...events);
+  }
+
+  #noteCheckpoint(): void {
+    this.checkpointedCount = this.directory.data.changeCount;
+  }
+
+  #turn(run: Run, ...events: readonly ReplicaEvent[]): void {
+    const effects: ReplicaEffect[] = [];
+    for (const event of events) if (run === this.#run) run.core.step(event, effects);
+    this.#carryOutAll(run, effects);
+    if (run !== this.#run) return;
+    run.core.step({ kind: 'turn-ended' }, effects);
+    this.#carryOutAll(run, effects);
+  }
+
+  /** Effects may bring more of them, which are carried out behind those that stand in line. */
+  #carryOutAll(run: Run, effects: ReplicaEffect[]): void {
+    for (let index = 0; index < effects.length && run === this.#run; index += 1) {
+      const effect = effects[index]!;
+      if (this.crashAfter !== undefined) {
+        this.crashAfter -= 1;
+        if (this.crashAfter < 0) return this.#crashWithin(effect);
+      }
+      this.#carryOut(run, effect, effects);
+    }
+    effects.length = 0;
+  }
+
+  /** Killed in the middle of a system call: some of its blocks or slots are written. */
+  #crashWithin(effect: ReplicaEffect): void {
+    const { random } = this.#parts.scheduler;
+    if (effect.kind === 'persist') this.directory.persist(effect.metadata, true);
+    if (effect.kind === 'write' && this.#connections.has(effect.connection)) {
+      const blocks = decodeBlocks(effect.frame.payload);
+      const count = random.below(blocks.length + 1);
+      this.directory.data.write(blocksOf(effect.frame).first, blocks.slice(0, count));
+    }
+    this.#parts.trace.fault(`${this.replicaId} is killed within ${effect.kind}`);
+    this.crash();
+    this.#parts.onStop(this);
+  }
+
+  #carryOut(run: Run, effect: ReplicaEffect, effects: ReplicaEffect[]): void {
+    switch (effect.kind) {
+      case 'persist':
+        return this.directory.persist(effect.metadata);
+      case 'fdatasync':
+        return this.#sync(run);
+      case 'save':
+        return this.#save(run, effect);
+      case 'stop':
+        this.#parts.trace.stop(this.replicaId, effect);
+        this.crash();
+        return this.#parts.onStop(this);
+    }
+    const connection = this.#connections.get(effect.connection);
+    if (connection === undefined) {
+      if (effect.kind !== 'write' && effect.kind !== 'trim') return;
+      // It was recorded as a change already; that it never happened must be known too.
+      const { connection: id, frame } = effect;
+      const dropped = { kind: 'executed', connection: id, frame, status: STATUS.INVALID } as const;
+      return run.core.step(dropped, effects);
+    }
+    switch (effect.kind) {
+      case 'write':
+      case 'trim':
+      case 'read':
+      case 'hash':
+        return this.#execute(run, connection, effect, effects);
+      case 'reply': {
+        const { opcode, seq, status, payload = NO_PAYLOAD } = effect;
+        const frame = { ...NO_FIELDS, opcode, seq, status, payload };
+        return connection.toController.send({ kind: 'frame', frame });
+      }
+      case 'welcome':
+        return connection.toController.send({ kind: 'welcome', welcome: effect.welcome });
+      case 'refuse':
+        connection.toController.send({ kind: 'refused', refusal: effect.refusal });
+        this.#connections.delete(connection.id);
+        return;
+      case 'close':
+        connection.toController.end({ kind: 'closed' });
+        this.#connections.delete(connection.id);
+        return;
+    }
+  }
+
+  #execute(
+    run: Run,
+    connection: Connection,
+    effect: RequestEffect,
+    effects: ReplicaEffect[],
+  ): void {
+    const { frame } = effect;
+    const status = this.#attempt(effect, connection);
+    const isChange = effect.kind === 'write' || effect.kind === 'trim';
+    if (isChange || status !== STATUS.OK) {
+      const { connection: id } = effect;
+      run.core.step({ kind: 'executed', connection: id, frame, status }, effects);
+    } else if (effect.kind === 'read') {
+      const reply = this.#readReply(frame, effect.generation);
+      connection.toController.send({ kind: 'frame', frame: reply });
+    } else if (effect.kind === 'hash') {
+      const reply = this.#hash(frame, effect.stamps);
+      connection.toController.send({ kind: 'frame', frame: reply });
+    }
+  }
+
+  #attempt({ kind, frame }: RequestEffect, connection: Connection): Status {
+    const isRead = kind === 'read' || kind === 'hash';
+    const hasFailed = this.failure === (isRead ? 'read' : 'write');
+    if (hasFailed) this.failure = undefined;
+    if (isRead) return hasFailed ? STATUS.IO_FAILED : STATUS.OK;
+    this.#parts.onChange(this, this.#epochs.get(connection.id) ?? 0);
+    const { data } = this.directory;
+    const { random } = this.#parts.scheduler;
+    if (kind === 'trim') {
+      if (!hasFailed) data.trim(blocksOf(frame));
+      return hasFailed ? STATUS.IO_FAILED : STATUS.OK;
+    }
+    const blocks = decodeBlocks(frame.payload);
+    // A write that fails may have been done in part.
+    if (hasFailed || this.isFull) blocks.length = random.below(blocks.length + 1);
+    data.write(blocksOf(frame).first, blocks);
+    if (random.chance(WRITE_BACK_RATE)) data.writeBackSome(random);
+    if (hasFailed) return STATUS.IO_FAILED;
+    return this.isFull ? STATUS.NO_SPACE : STATUS.OK;
+  }
+
+  #readReply(frame: Frame, generation: number): Frame {
+    const { seq, offset, length } = frame;
+    const fields = { ...NO_FIELDS, opcode: OPCODE.READ_REPLY, seq, offset, length, generation };
+    const blocks = this.directory.data.readRange(blocksOf(frame));
+    if (blocks.every((block) => block === ZERO)) return { ...fields, flags: FLAG.ZERO };
+    return { ...fields, flags: FLAG.LZ4, payload: encodeBlocks(blocks) };
+  }
+
+  #hash(frame: Frame, stamps: readonly number[]): Frame {
+    const { seq, offset, length } = frame;
+    const entryBytes = STAMP_BYTES + DIGEST_BYTES;
+    const payload = Buffer.alloc(stamps.length * entryBytes);
+    for (const [index, stamp] of stamps.entries()) {
+      const start = offset + index * REGION_BYTES;
+      const bytes = Math.min(REGION_BYTES, offset + length - start);
+      const blocks = this.directory.data.readRange(blocksOf({ offset: start, length: bytes }));
+      payload.writeUInt32LE(stamp, index * entryBytes);
+      writeDigest(blocks, payload, index * entryBytes + STAMP_BYTES);
+    }
+    return { ...NO_FIELDS, opcode: OPCODE.HASHES_REPLY, seq, offset, length, payload };
+  }
+
+  // What takes its time.
+
+  #sync(run: Run): void {
+    const { scheduler } = this.#parts;
+    const { directory } = this;
+    const finish = directory.data.startSync();
+    this.#later(this.syncMs, () => {
+      if (run !== this.#run) return;
+      if (this.failure !== 'sync') {
+        finish();
+        run.process.post(() => this.#turn(run, { kind: 'synced', failure: undefined }));
+        return;
+      }
+      this.failure = undefined;
+      directory.data.failSync(scheduler.random);
+      this.#parts.onDamage(this);
+      // Some time later the kernel needs the memory of what it takes for clean.
+      this.#later(FORSAKEN_MS, () => {
+        directory.data.dropForsaken(scheduler.random);
+        this.#parts.onDamage(this);
+      });
+      run.process.post(() => this.#turn(run, { kind: 'synced', failure: 'EIO' }));
+    });
+  }
+
+  #save(run: Run, { file, pages }: Extract<ReplicaEffect, { kind: 'save' }>): void {
+    const { random } = this.#parts.scheduler;
+    const store = this.directory.store[file];
+    const answer = (failure: string | undefined, isFull = false): void =>
+      run.process.post(() => this.#turn(run, { kind: 'saved', failure, isFull }));
+    if (!this.isFull) for (const page of pages) if (random.chance(0.5)) store.write(page);
+    this.#later(this.saveMs, () => {
+      if (run !== this.#run) return;
+      // The hot file is allocated when it is made, so only the map can find the disk full.
+      if (this.isFull && file === 'regions') return answer('ENOSPC', true);
+      for (const page of pages) store.write(page);
+      if (this.failure !== 'save') {
+        store.sync();
+        return answer(undefined);
+      }
+      this.failure = undefined;
+      store.failSync(random);
+      this.#parts.onDamage(this);
+      answer('EIO');
+    });
+  }
+
+  #later(maxMs: number, action: () => void): void {
+    const { scheduler } = this.#parts;
+    scheduler.after(scheduler.random.between(maxMs / 5, maxMs), action);
+  }
+}
+
+const NO_FIELDS = {
+  ...{ flags: 0, status: STATUS.OK, stableSeq: 0, offset: 0, length: 0, generation: 0 },
+  payload: NO_PAYLOAD,
+};
