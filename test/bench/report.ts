@@ -95,7 +95,8 @@ function whole(value: number): string {
   return Number.isFinite(value) ? Math.round(value).toLocaleString('en-US') : '-';
 }
 
-function formatTable(rows: readonly (readonly string[])[]): string {
+/** The first row is the head; all columns but the first are numbers. */
+export function formatTable(rows: readonly (readonly string[])[]): string {
   const widths = (rows[0] ?? []).map((_, column) =>
     Math.max(...rows.map((row) => (row[column] ?? '').length)),
   );

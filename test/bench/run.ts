@@ -3,21 +3,28 @@ import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';
 import { runOk } from '../support/child.ts';
 import { cpuSecondsOf, residentMiBOf } from '../support/processes.ts';
+import { benchRegions } from './region-map.ts';
 import { type BenchReport, type Footprint, formatReport, type Sample } from './report.ts';
 import { type Subject, startSubjects } from './subjects.ts';
+import { benchSync } from './sync.ts';
 import { benchArguments, resultOf, SPAN_BYTES, WORKLOADS, type Workload } from './workloads.ts';
 
-const HELP = `npm run bench -- [--rounds 3] [--count N] [--json FILE] [--only-tgt]
+const HELP = `npm run bench -- [io] [--rounds 3] [--count N] [--json FILE] [--only-tgt]
+npm run bench -- sync [--rounds 3]
+npm run bench -- regions
 
-The same qemu-img bench runs on tgt and on Keelson with one and with three copies, in turns, on
+io: the same qemu-img bench runs on tgt and on Keelson with one and with three copies, in turns, on
 this machine. --count replaces every workload's number of requests, for a quick look.
+sync: how long a copy takes that was away, how fast a new one is made, and what initiators feel.
+regions: how long a replica of 1 TiB takes to open, and the memory of its region map.
 `;
 const IDLE_MS = 20_000;
 /** The memory of the load is given back meanwhile: after one to two quiet minutes. */
 const SETTLE_MS = 130_000;
 const FILL_REQUEST_BYTES = 1024 ** 2;
 
-const { values } = parseArgs({
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
   options: {
     rounds: { type: 'string', default: '3' },
     count: { type: 'string' },
@@ -28,20 +35,27 @@ const { values } = parseArgs({
 });
 const rounds = Number(values.rounds);
 const count = values.count === undefined ? undefined : Number(values.count);
-if (values.help || !(rounds >= 1) || (count !== undefined && !(count >= 1))) {
+const [what = 'io'] = positionals;
+const isKnown = ['io', 'sync', 'regions'].includes(what);
+if (values.help || !isKnown || !(rounds >= 1) || (count !== undefined && !(count >= 1))) {
   process.stdout.write(HELP);
   process.exit(values.help ? 0 : 2);
 }
+if (what === 'sync') await benchSync(rounds);
+else if (what === 'regions') await benchRegions();
+else await benchIo();
 
-const subjects = await startSubjects({ onlyTgt: values['only-tgt'] });
-try {
-  const report = await measure(subjects.list);
-  process.stdout.write(`${formatReport(report)}\n`);
-  if (values.json !== undefined) {
-    writeFileSync(values.json, `${JSON.stringify(report, null, 2)}\n`);
+async function benchIo(): Promise<void> {
+  const subjects = await startSubjects({ onlyTgt: values['only-tgt'] });
+  try {
+    const report = await measure(subjects.list);
+    process.stdout.write(`${formatReport(report)}\n`);
+    if (values.json !== undefined) {
+      writeFileSync(values.json, `${JSON.stringify(report, null, 2)}\n`);
+    }
+  } finally {
+    await subjects.stop();
   }
-} finally {
-  await subjects.stop();
 }
 
 async function measure(list: readonly Subject[]): Promise<BenchReport> {
