@@ -1,8 +1,7 @@
-import { parseArgs } from 'node:util';
-import { messageOf } from '../../replica/common/errors.ts';
 import { CONTROLLER_ADMIN_PORT, ISCSI_PORT } from '../../replica/common/limits.ts';
 import {
   invalidOption,
+  readCommandLine,
   readPort,
   readSecret,
   SECRET_VARIABLE,
@@ -21,6 +20,8 @@ export interface ControllerOptions {
   readonly secret: Buffer;
 }
 
+const OPTIONS = ['volume', 'instance-id', 'registry', 'listen', 'port', 'admin-port'] as const;
+
 /**
  * Reads the command line; the secret comes by the environment.
  *
@@ -30,14 +31,7 @@ export function readOptions(
   args: readonly string[],
   environment: Readonly<Record<string, string | undefined>>,
 ): ControllerOptions {
-  const values = parse(args);
-  const required = (name: keyof typeof values): string => {
-    const value = values[name];
-    if (value === undefined || value === '') {
-      throw invalidOption(`--${name}: expected a value, got none`);
-    }
-    return value;
-  };
+  const { required, optional } = readCommandLine(args, OPTIONS);
   const volume = required('volume');
   const [namespace, name, ...rest] = volume.split('/');
   if (namespace === undefined || name === undefined || rest.length > 0) {
@@ -49,25 +43,10 @@ export function readOptions(
     instanceId: readInstanceId(required('instance-id')),
     registry: readUrl(required('registry')),
     host: required('listen'),
-    port: readPort('port', values.port, ISCSI_PORT),
-    adminPort: readPort('admin-port', values['admin-port'], CONTROLLER_ADMIN_PORT),
+    port: readPort('port', optional('port'), ISCSI_PORT),
+    adminPort: readPort('admin-port', optional('admin-port'), CONTROLLER_ADMIN_PORT),
     secret: readSecret(environment[SECRET_VARIABLE]),
   };
-}
-
-function parse(args: readonly string[]) {
-  const text = { type: 'string' } as const;
-  try {
-    return parseArgs({
-      args: [...args],
-      options: {
-        ...{ volume: text, 'instance-id': text, registry: text },
-        ...{ listen: text, port: text, 'admin-port': text },
-      },
-    }).values;
-  } catch (error) {
-    throw invalidOption(messageOf(error));
-  }
 }
 
 function readInstanceId(text: string): string {

@@ -1,7 +1,7 @@
 import { createServer, type Server } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
 import { type Clock, monotonicClock } from '../../replica/common/clock.ts';
-import { type AdminServer, startAdminServer } from '../../replica/common/http-admin.ts';
+import { startAdminServer } from '../../replica/common/http-admin.ts';
 import { IdleMemory } from '../../replica/common/idle-memory.ts';
 import { explainListen } from '../../replica/common/listen.ts';
 import { makeLog } from '../../replica/common/log.ts';
@@ -83,7 +83,8 @@ export async function startController(options: ControllerOptions): Promise<Runni
     onChange: (changed) => driver.update(changed),
   });
   const server = await listen(options, driver);
-  const admin = await listenAdmin(options, {
+  const admin = await startAdminServer({
+    ...{ host: options.host, port: options.adminPort },
     isReady: () => volume.isActive,
     status,
     metrics: makeMetrics(counters, status),
@@ -141,15 +142,4 @@ function listen({ host, port }: ControllerOptions, driver: ControllerDriver): Pr
     server.once('error', (error) => reject(explainListen(error, host, port)));
     server.listen(port, host, () => resolve(server));
   });
-}
-
-async function listenAdmin(
-  { host, adminPort }: ControllerOptions,
-  pages: Omit<Parameters<typeof startAdminServer>[0], 'host' | 'port'>,
-): Promise<AdminServer> {
-  try {
-    return await startAdminServer({ host, port: adminPort, ...pages });
-  } catch (error) {
-    throw explainListen(error, host, adminPort);
-  }
 }

@@ -2,6 +2,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net';
 import { Counter, Gauge, type Registry } from 'prom-client';
 import { messageOf } from './errors.ts';
+import { explainListen } from './listen.ts';
 
 export interface AdminOptions {
   readonly host: string;
@@ -21,7 +22,7 @@ export interface AdminServer {
 /**
  * Serves GET /healthz, /readyz (503 until ready), /status and /metrics.
  *
- * Errors: rejects with the system error when the port cannot be listened on.
+ * Errors: IN_USE, IO_FAILED, when the port cannot be listened on.
  */
 export async function startAdminServer(options: AdminOptions): Promise<AdminServer> {
   const server = createServer((request, response) => {
@@ -30,7 +31,7 @@ export async function startAdminServer(options: AdminOptions): Promise<AdminServ
     });
   });
   await new Promise<void>((resolve, reject) => {
-    server.once('error', reject);
+    server.once('error', (error) => reject(explainListen(error, options.host, options.port)));
     server.listen(options.port, options.host, resolve);
   });
   return {

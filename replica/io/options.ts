@@ -1,5 +1,3 @@
-import { parseArgs } from 'node:util';
-import { messageOf } from '../common/errors.ts';
 import {
   BLOCK_BYTES,
   MAX_VOLUME_BYTES,
@@ -8,6 +6,7 @@ import {
 } from '../common/limits.ts';
 import {
   invalidOption as invalid,
+  readCommandLine,
   readPort,
   readSecret,
   SECRET_VARIABLE,
@@ -26,6 +25,11 @@ export interface ReplicaOptions {
   readonly secret: Buffer;
 }
 
+const OPTIONS = [
+  ...(['volume-id', 'volume', 'replica-id', 'data-dir', 'size'] as const),
+  ...(['listen', 'port', 'admin-port'] as const),
+];
+
 /**
  * Reads the command line. The secret comes by the environment, since every user of the machine
  * sees a command line.
@@ -36,12 +40,7 @@ export function readOptions(
   args: readonly string[],
   environment: Readonly<Record<string, string | undefined>>,
 ): ReplicaOptions {
-  const values = parse(args);
-  const required = (name: keyof typeof values): string => {
-    const value = values[name];
-    if (value === undefined || value === '') throw invalid(`--${name}: expected a value, got none`);
-    return value;
-  };
+  const { required, optional } = readCommandLine(args, OPTIONS);
   return {
     volumeId: required('volume-id'),
     volume: required('volume'),
@@ -49,25 +48,10 @@ export function readOptions(
     dataDir: required('data-dir'),
     sizeBytes: readSize(required('size')),
     host: required('listen'),
-    port: readPort('port', values.port, REPLICATION_PORT),
-    adminPort: readPort('admin-port', values['admin-port'], REPLICA_ADMIN_PORT),
+    port: readPort('port', optional('port'), REPLICATION_PORT),
+    adminPort: readPort('admin-port', optional('admin-port'), REPLICA_ADMIN_PORT),
     secret: readSecret(environment[SECRET_VARIABLE]),
   };
-}
-
-function parse(args: readonly string[]) {
-  const text = { type: 'string' } as const;
-  try {
-    return parseArgs({
-      args: [...args],
-      options: {
-        ...{ 'volume-id': text, volume: text, 'replica-id': text, 'data-dir': text },
-        ...{ size: text, listen: text, port: text, 'admin-port': text },
-      },
-    }).values;
-  } catch (error) {
-    throw invalid(messageOf(error));
-  }
 }
 
 function readSize(text: string): number {

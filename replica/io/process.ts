@@ -3,7 +3,6 @@ import { makeAdminStatus } from '../admin/status.ts';
 import { monotonicClock } from '../common/clock.ts';
 import { type AdminServer, startAdminServer } from '../common/http-admin.ts';
 import { IdleMemory } from '../common/idle-memory.ts';
-import { explainListen } from '../common/listen.ts';
 import { makeLog } from '../common/log.ts';
 import { loadLz4 } from '../common/lz4.ts';
 import { Replica } from '../core/replica.ts';
@@ -50,7 +49,8 @@ export async function startReplica(options: ReplicaOptions): Promise<RunningRepl
     onStop: stopped.resolve,
   });
   const server = new ReplicaServer({ ...options, driver, counters, log });
-  const admin = await listenAdmin(options, {
+  const admin = await startAdminServer({
+    ...{ host: options.host, port: options.adminPort },
     isReady: () => isReady,
     status: () =>
       makeAdminStatus(replica.status, {
@@ -75,17 +75,6 @@ export async function startReplica(options: ReplicaOptions): Promise<RunningRepl
       return stop;
     }),
   };
-}
-
-async function listenAdmin(
-  { host, adminPort }: ReplicaOptions,
-  pages: Omit<Parameters<typeof startAdminServer>[0], 'host' | 'port'>,
-): Promise<AdminServer> {
-  try {
-    return await startAdminServer({ host, port: adminPort, ...pages });
-  } catch (error) {
-    throw explainListen(error, host, adminPort);
-  }
 }
 
 async function closeAll(

@@ -25,6 +25,11 @@ test('admin server, answers its four pages and nothing else', async () => {
     expect((await get('/toString')).status).toBe(404);
     const post = await get('/status', 'POST');
     expect([post.status, post.headers.get('allow')]).toEqual([405, 'GET']);
+    const { port } = server;
+    const second = startAdminServer({
+      ...{ host: '127.0.0.1', port, metrics, isReady: () => true, status: () => ({}) },
+    });
+    await expect(second).rejects.toMatchObject({ code: 'IN_USE' });
   } finally {
     await server.close();
   }
