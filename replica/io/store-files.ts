@@ -89,7 +89,8 @@ function loadRegions(regions: RegionMap, fd: number, fileBytes: number): number 
   return damagedCount;
 }
 
-function makeStoreFiles(fds: Readonly<Record<StoreFile, number>>): StoreFiles {
+/** Over files that are open, and that it closes. */
+export function makeStoreFiles(fds: Readonly<Record<StoreFile, number>>): StoreFiles {
   let lastSave: Promise<KeelsonError | null> = Promise.resolve(null);
   return {
     save(file, pages, done) {

@@ -16,14 +16,15 @@ import {
  *        0     4  magic "KEEL"
  *        4     4  crc          CRC-32C of everything behind it: bytes 8–47 and the payload as sent
  *        8     1  opcode
- *        9     1  flags        bit 0 LZ4, bit 1 FUA, bit 2 ZERO
+ *        9     1  flags        bit 0 LZ4, bit 1 FUA, bit 2 ZERO, bit 3 ASSIGN
  *       10     2  status       0 in requests
- *       12     4  length       bytes of the volume that are meant (payload once decompressed)
+ *       12     4  length       bytes of the volume that are meant (payload once decompressed);
+ *                              in HEARTBEAT milliseconds of lease on reads that are asked for
  *       16     8  seq          number of the request, per controller instance; repeated in its reply
  *       24     8  stableSeq    every write up to here was answered by all in-sync copies
  *       32     8  offset       bytes from the start of the volume
  *       40     4  payloadBytes bytes that follow on the wire
- *       44     4  generation   the record's generation, or what stamps the regions (region-map.ts)
+ *       44     4  generation   what stamps the regions (stamps.ts); in READ_REPLY the newest stamp
  *
  * One frame for all copies: a write is encoded once and the same bytes go to each of them. The
  * checksum stands in front so that what it covers is one run of bytes.

@@ -185,6 +185,10 @@ function lostUnseen(before: World, disk: CrashDisk, after: Reopened): string[] {
   });
 }
 
+function report(wrong: readonly string[], crashes: number): void {
+  if (wrong.length > 0) throw new Error(`after crash ${crashes}: ${wrong.join('; ')}`);
+}
+
 const SEEDS = Array.from({ length: 5 }, (_, index) => index + 1);
 
 test.each(SEEDS)(
@@ -193,7 +197,7 @@ test.each(SEEDS)(
     let crashes = 0;
     const world = new World(seed, (before) => {
       const after = open(before.disk, before.metadata, 'boot');
-      expect({ crashes, wrong: understated(before, after) }).toEqual({ crashes, wrong: [] });
+      report(understated(before, after), crashes);
       crashes += 1;
     });
     world.run(STEPS);
@@ -211,7 +215,7 @@ test.each(SEEDS)(
       disk.losePower(random);
       const after = open(disk, before.metadata, 'next boot');
       const wrong = [...lostUnseen(before, disk, after), ...understated(before, after)];
-      expect({ crashes, wrong }).toEqual({ crashes, wrong: [] });
+      report(wrong, crashes);
       crashes += 1;
     });
     world.run(STEPS);

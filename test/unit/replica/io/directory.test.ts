@@ -9,6 +9,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openDirectory } from '../../../../replica/io/directory.ts';
+import { SLOT_BYTES } from '../../../../replica/store/metadata-record.ts';
 
 let root: string;
 let identity: Parameters<typeof openDirectory>[0];
@@ -21,45 +22,59 @@ beforeEach(() => {
 
 afterEach(() => rmSync(root, { recursive: true }));
 
-function openOnce(change: Partial<typeof identity> = {}) {
+async function openOnce(change: Partial<typeof identity> = {}) {
   const directory = openDirectory({ ...identity, ...change });
-  directory.close();
+  await directory.close();
   return directory.metadata;
 }
 
 const path = (name: string) => join(identity.dataDir, name);
 const withCode = (code: string) => expect.objectContaining({ code });
 
-test('directory, is formatted once and keeps its data id', () => {
-  const first = openOnce();
-  expect(first).toMatchObject({ epoch: 0, session: 0, isClean: true, isPristine: true });
-  expect(openOnce()).toEqual(first);
+test('directory, is formatted once and keeps its data id', async () => {
+  const first = await openOnce();
+  expect(first).toMatchObject({
+    ...{ epoch: 0, session: 0, bootId: null, mayLackWrites: false, isPristine: true },
+  });
+  expect(await openOnce()).toEqual(first);
 });
 
-test('directory, reads back the newest of many metadata writes', () => {
+test('directory, reads back the newest of many metadata writes', async () => {
   const directory = openDirectory(identity);
   for (let session = 1; session <= 5; session += 1) {
     directory.metadataFile.write({ ...directory.metadata, session });
   }
-  directory.close();
-  expect(openOnce().session).toBe(5);
+  await directory.close();
+  expect((await openOnce()).session).toBe(5);
 });
 
-test('directory, is formatted again, when the first format was cut short', () => {
-  for (const leftover of ['data', 'metadata.new', 'data']) {
-    const first = openOnce();
-    rmSync(path('metadata'));
-    if (leftover === 'data') truncateSync(path('data'), 100);
-    else writeFileSync(path(leftover), 'half');
-    expect(openOnce().dataId).not.toBe(first.dataId);
+test('directory, loses no metadata that was written, when either slot is damaged afterwards', async () => {
+  for (const slot of [0, 1]) {
+    const directory = openDirectory(identity);
+    directory.metadataFile.write({ ...directory.metadata, session: 10 + slot });
+    await directory.close();
+    const bytes = readFileSync(path('metadata'));
+    bytes.fill(0xee, slot * SLOT_BYTES, slot * SLOT_BYTES + 100);
+    writeFileSync(path('metadata'), bytes);
+    expect((await openOnce()).session).toBe(10 + slot);
   }
 });
 
-test('directory, is refused and kept, when there is data without metadata', () => {
-  openOnce();
+test('directory, is formatted again, when the first format was cut short', async () => {
+  for (const leftover of ['data', 'metadata.new', 'data']) {
+    const first = await openOnce();
+    rmSync(path('metadata'));
+    if (leftover === 'data') truncateSync(path('data'), 100);
+    else writeFileSync(path(leftover), 'half');
+    expect((await openOnce()).dataId).not.toBe(first.dataId);
+  }
+});
+
+test('directory, is refused and kept, when there is data without metadata', async () => {
+  await openOnce();
   writeFileSync(path('data'), Buffer.alloc(65536, 1));
   renameSync(path('metadata'), path('elsewhere'));
-  expect(() => openOnce()).toThrow(withCode('CORRUPT'));
+  await expect(openOnce()).rejects.toThrow(withCode('CORRUPT'));
   expect(readFileSync(path('data'))[5]).toBe(1);
 });
 
@@ -68,31 +83,31 @@ test.each<[string, Partial<Parameters<typeof openDirectory>[0]>, string, string]
   ['replica', { replicaId: 'r2' }, 'WRONG_IDENTITY', 'belongs to replicaId r1, expected r2'],
   ['larger size', { sizeBytes: 131072 }, 'FAILED_PRECONDITION', '--size says 131072'],
   ['smaller size', { sizeBytes: 4096 }, 'FAILED_PRECONDITION', '--size says 4096'],
-])('directory, is refused, for another %s', (_case, change, code, message) => {
-  openOnce();
-  expect(() => openOnce(change)).toThrow(withCode(code));
-  expect(() => openOnce(change)).toThrow(message);
+])('directory, is refused, for another %s', async (_case, change, code, message) => {
+  await openOnce();
+  await expect(openOnce(change)).rejects.toThrow(withCode(code));
+  await expect(openOnce(change)).rejects.toThrow(message);
 });
 
-test('directory, is refused, when the data file is truncated or gone', () => {
-  openOnce();
+test('directory, is refused, when the data file is truncated or gone', async () => {
+  await openOnce();
   truncateSync(path('data'), 65535);
-  expect(() => openOnce()).toThrow(withCode('CORRUPT'));
+  await expect(openOnce()).rejects.toThrow(withCode('CORRUPT'));
   rmSync(path('data'));
-  expect(() => openOnce()).toThrow('expected 65536 bytes, got 0');
+  await expect(openOnce()).rejects.toThrow('expected 65536 bytes, got 0');
 });
 
-test('directory, is refused, when both metadata slots are damaged, even if no data is there', () => {
-  openOnce();
+test('directory, is refused, when both metadata slots are damaged, even if no data is there', async () => {
+  await openOnce();
   writeFileSync(path('metadata'), Buffer.alloc(8192, 7));
-  expect(() => openOnce()).toThrow(withCode('CORRUPT'));
+  await expect(openOnce()).rejects.toThrow(withCode('CORRUPT'));
   writeFileSync(path('metadata'), '');
-  expect(() => openOnce()).toThrow('the data was kept');
+  await expect(openOnce()).rejects.toThrow('the data was kept');
 });
 
-test('directory, is refused with the pid, while somebody else has it open', () => {
+test('directory, is refused with the pid, while somebody else has it open', async () => {
   const directory = openDirectory(identity);
-  expect(() => openOnce()).toThrow(`locked by another process (pid ${process.pid})`);
-  directory.close();
-  openOnce();
+  await expect(openOnce()).rejects.toThrow(`locked by another process (pid ${process.pid})`);
+  await directory.close();
+  await openOnce();
 });

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { KeelsonError } from '../../../../replica/common/errors.ts';
 import { IdleMemory } from '../../../../replica/common/idle-memory.ts';
 import { type Lz4, loadLz4Napi } from '../../../../replica/common/lz4.ts';
@@ -6,18 +7,23 @@ import type { DataFile } from '../../../../replica/io/data-file.ts';
 import { type Link, ReplicaDriver, type StopEffect } from '../../../../replica/io/driver.ts';
 import { makeCounters } from '../../../../replica/io/metrics.ts';
 import { SendArena } from '../../../../replica/io/send-arena.ts';
+import type { StoreFiles } from '../../../../replica/io/store-files.ts';
 import { FLAG, OPCODE, type Opcode, STATUS } from '../../../../replica/protocol/constants.ts';
 import { type Frame, NO_PAYLOAD } from '../../../../replica/protocol/frame.ts';
 import { FrameDecoder } from '../../../../replica/protocol/frame-decoder.ts';
+import { HotExtents } from '../../../../replica/store/hot-extents.ts';
+import { RegionMap } from '../../../../replica/store/region-map.ts';
 
 const SIZE = 1024 * 1024;
+const R = 65536;
 const HELLO = {
-  ...{ protocolVersion: 1, volumeId: 'v1', replicaId: 'r1', dataId: null },
+  ...{ protocolVersion: 2, volumeId: 'v1', replicaId: 'r1', dataId: null },
   ...{ epoch: 1, instanceId: 'i1', nonce: 'n' },
 };
 const METADATA = {
   ...{ volumeId: 'v1', replicaId: 'r1', dataId: 'd1', sizeBytes: SIZE, epoch: 0 },
-  ...{ instanceId: null, session: 0, isClean: true, isPristine: true },
+  ...{ instanceId: null, session: 0, bootId: null, mayLackWrites: false, leaseHolders: [] },
+  isPristine: true,
 };
 
 let lz4: Lz4;
@@ -32,6 +38,7 @@ function makeDriver() {
   const replies: Frame[][] = [];
   let failure: Error | undefined;
   let finishSync: ((error: Error | null) => void) | undefined;
+  let finishSave: ((error: KeelsonError | null) => void) | undefined;
   let stop: StopEffect | undefined;
   const dataFile: DataFile = {
     readInto(target, offset) {
@@ -51,10 +58,21 @@ function makeDriver() {
     allocatedBytes: () => 0,
     close: () => undefined,
   };
+  const storeFiles: StoreFiles = {
+    save(file, pages, done) {
+      disk.push(`save ${file} ${pages.length}`);
+      finishSave = done;
+    },
+    close: () => Promise.resolve(),
+  };
   const silent = () => undefined;
+  const warnings: string[] = [];
   const driver = new ReplicaDriver({
-    ...{ dataFile, lz4, counters: makeCounters(), observeFsync: silent },
-    replica: new Replica(METADATA, 'boot'),
+    ...{ dataFile, storeFiles, lz4, counters: makeCounters(), observeFsync: silent },
+    replica: new Replica({
+      ...{ metadata: METADATA, bootId: 'boot' },
+      ...{ regions: new RegionMap(SIZE), hot: new HotExtents(SIZE) },
+    }),
     metadataFile: {
       write({ isPristine }) {
         if (failure !== undefined) throw failure;
@@ -64,7 +82,7 @@ function makeDriver() {
     },
     clock: { nowMs: () => 0 },
     idleMemory: new IdleMemory(silent),
-    log: { info: silent, warn: silent, error: silent },
+    log: { info: silent, warn: (message) => warnings.push(message), error: silent },
     onStop: (effect) => {
       stop = effect;
     },
@@ -82,15 +100,20 @@ function makeDriver() {
       link.closedFor = reason;
     },
   };
-  driver.addLink(link);
-  driver.turn({ kind: 'hello', connection: 1, hello: HELLO });
+  driver.hello(link, HELLO);
+  // The one extent of this volume becomes hot, so that nothing below has to wait for that.
+  driver.turnOfFrames(link, [request(OPCODE.MARK)]);
+  finishSave!(null);
+  disk.length = 0;
+  replies.length = 0;
   return {
-    ...{ driver, link, disk, replies, bytes },
+    ...{ driver, link, disk, replies, bytes, warnings },
     turn: (...frames: Frame[]) => driver.turnOfFrames(link, frames),
     failWith: (error: Error | undefined) => {
       failure = error;
     },
     finishSync: (error: Error | null = null) => finishSync?.(error),
+    finishSave: (error: KeelsonError | null = null) => finishSave?.(error),
     stopEffect: () => stop,
   };
 }
@@ -99,7 +122,10 @@ let lastSeq = 0;
 function request(opcode: Opcode, offset = 0, payload = NO_PAYLOAD, flags = 0): Frame {
   lastSeq += 1;
   const length = opcode === OPCODE.WRITE ? payload.length : 4096;
-  return { opcode, flags, status: 0, seq: lastSeq, stableSeq: 0, offset, length, payload };
+  return {
+    ...{ opcode, flags, status: 0, seq: lastSeq, stableSeq: 0, offset, length, generation: 3 },
+    payload,
+  };
 }
 
 function packedWrite(offset: number, fill: number): Frame {
@@ -118,10 +144,7 @@ test('driver, joins neighbouring writes of one turn, raw or packed, and answers 
     packedWrite(8192, 3),
     packedWrite(65536, 4),
   );
-  expect(disk).toEqual([
-    ...['persist pristine=true', 'persist pristine=false'],
-    ...['write 0 12288', 'write 65536 4096'],
-  ]);
+  expect(disk).toEqual([...['persist pristine=false', 'write 0 12288', 'write 65536 4096']]);
   expect([0, 4096, 8192, 12288, 65536].map((at) => bytes[at])).toEqual([1, 2, 3, 0, 4]);
   expect(replies.map((frames) => frames.length)).toEqual([4]);
 });
@@ -199,7 +222,7 @@ test('driver, stops before it writes or answers, when the metadata cannot be mad
   turn(packedWrite(0, 1));
   expect(stopEffect()).toMatchObject({ isFailure: true, reason: 'write the metadata: EIO' });
   expect(replies).toEqual([]);
-  expect(disk).toEqual(['persist pristine=true']);
+  expect(disk).toEqual([]);
 });
 
 test('driver, stops, when fdatasync fails', () => {
@@ -216,4 +239,60 @@ test('driver, closes the connection and drops what follows, when a payload does 
   turn(packedWrite(0, 1), bad, packedWrite(65536, 3));
   expect(link.closedFor).toMatch('protocol violation');
   expect(disk.at(-1)).toBe('write 0 4096');
+});
+
+test('driver, sends the newest stamp with what is read, and stamps and digests when asked', () => {
+  const { turn, replies, bytes } = makeDriver();
+  bytes.fill(7, R, R + 100);
+  turn({ ...request(OPCODE.MARK, R), generation: 8 }, request(OPCODE.READ, R), {
+    ...request(OPCODE.HASHES, 0),
+    length: 2 * R,
+  });
+  const [, read, hashes] = replies[0]!;
+  expect(read).toMatchObject({ opcode: OPCODE.READ_REPLY, generation: 8 });
+  const digest = (start: number) =>
+    createHash('sha256')
+      .update(bytes.subarray(start, start + R))
+      .digest();
+  expect([0, 36].map((at) => hashes!.payload.readUInt32LE(at))).toEqual([3, 8]);
+  expect(hashes!.payload.subarray(4, 36)).toEqual(digest(0));
+  expect(hashes!.payload.subarray(40, 72)).toEqual(digest(R));
+});
+
+test('driver, saves one file after the other, and says when the disk was full', () => {
+  const { turn, disk, finishSync, finishSave, replies, stopEffect } = makeDriver();
+  turn(packedWrite(0, 1), request(OPCODE.CHECKPOINT));
+  finishSync();
+  expect(disk.slice(-2)).toEqual(['fdatasync', 'save regions 1']);
+  expect(replies).toHaveLength(1);
+  finishSave();
+  expect(replies[1]).toMatchObject([{ opcode: OPCODE.CHECKPOINT_REPLY, status: STATUS.OK }]);
+
+  turn({ ...packedWrite(0, 1), generation: 4 }, request(OPCODE.CHECKPOINT));
+  finishSync();
+  finishSave(new KeelsonError('NO_SPACE', 'save regions: the file system is full'));
+  expect(stopEffect()).toMatchObject({ isFailure: true, reason: /file system is full/ });
+  expect(disk.at(-1)).toBe('save regions 1'); // and nothing was said about lost writes
+});
+
+test('driver, complains once of a peer whose requests make no sense', () => {
+  const { turn, warnings, replies } = makeDriver();
+  turn(request(OPCODE.READ, SIZE), request(OPCODE.WRITE, SIZE, Buffer.alloc(4096)));
+  expect(statuses(replies[0])).toEqual([STATUS.INVALID, STATUS.INVALID]);
+  expect(warnings).toEqual(['request makes no sense for this volume']);
+});
+
+test('driver, is congested, while more waits for the disk than it may hold', () => {
+  const { driver, link, turn, finishSync, finishSave } = makeDriver();
+  turn({ ...request(OPCODE.HEARTBEAT), stableSeq: lastSeq });
+  for (let beat = 0; beat < 5; beat += 1) turn(request(OPCODE.HEARTBEAT));
+  finishSync();
+  finishSave(); // the stamps; the save that clears the only hot bit is under way now
+  const payload = Buffer.alloc(1024 * 1024, 1);
+  for (let count = 0; count < 64; count += 1) turn(request(OPCODE.WRITE, 0, payload));
+  expect(driver.isCongested).toBe(false);
+  turn(request(OPCODE.WRITE, 0, payload));
+  expect(driver.isCongested).toBe(true);
+  driver.removeLink(link);
+  expect(driver.isCongested).toBe(false);
 });

@@ -85,14 +85,14 @@ test('replica process, writes, reads, flushes and trims; keeps the data over kil
   let client = open(first.port);
   const fresh = (await client.hello(SECRET)) as Welcome;
   expect(fresh).toMatchObject({ sizeBytes: SIZE, isPristine: true, session: 1 });
-  expect(fresh.tail).toEqual({ known: true, ranges: [] });
+  expect(fresh).toMatchObject({ restart: 'none', tail: [], leases: [] });
 
-  const write = { opcode: OPCODE.WRITE, offset: 8192, length: 4096 };
+  const write = { opcode: OPCODE.WRITE, offset: 8192, length: 4096, generation: 2 };
   expect((await client.request(write, BLOCK)).opcode).toBe(OPCODE.WRITE_REPLY);
   const fua = { ...write, offset: 0, flags: FLAG.FUA };
   expect((await client.request(fua, BLOCK)).status).toBe(STATUS.OK);
   expect((await client.request({ opcode: OPCODE.FLUSH })).opcode).toBe(OPCODE.FLUSH_REPLY);
-  const trim = { opcode: OPCODE.TRIM, offset: 0, length: 4096 };
+  const trim = { opcode: OPCODE.TRIM, offset: 0, length: 4096, generation: 2 };
   expect((await client.request(trim)).status).toBe(STATUS.OK);
   const read = { opcode: OPCODE.READ, length: 4096 };
   expect(await client.request({ ...read, offset: 0 })).toMatchObject({ flags: FLAG.ZERO });
@@ -104,8 +104,8 @@ test('replica process, writes, reads, flushes and trims; keeps the data over kil
   client = open(second.port);
   const dataId = fresh.dataId;
   const again = await client.hello(SECRET, { dataId, epoch: 2, instanceId: 'i2' });
-  const expected = { dataId, isPristine: false, session: 2, tail: { known: false } };
-  expect(again).toMatchObject(expected);
+  const expected = { dataId, isPristine: false, session: 2, restart: 'killed' };
+  expect(again).toMatchObject({ ...expected, tail: [{ start: 0, end: SIZE }] });
   const reply = await client.request({ ...read, offset: 8192 });
   expect([reply.flags, reply.length]).toEqual([FLAG.LZ4, 4096]);
   const raw = { ...read, offset: 8192, length: 4 };
@@ -115,7 +115,7 @@ test('replica process, writes, reads, flushes and trims; keeps the data over kil
   expect(await kill(second.child, 'SIGTERM')).toBe(0);
   const third = await startReplica();
   const clean = await open(third.port).hello(SECRET, { epoch: 3, instanceId: 'i3' });
-  expect(clean).toMatchObject({ session: 3, tail: { known: true, ranges: [] } });
+  expect(clean).toMatchObject({ session: 3, restart: 'none', tail: [] });
 });
 
 test('replica process, cuts strangers and garbage and serves the rest, whatever they send', async () => {
@@ -126,10 +126,10 @@ test('replica process, cuts strangers and garbage and serves the rest, whatever 
   const wrongSecret = open(port);
   expect(await wrongSecret.hello(Buffer.alloc(32, 1), { epoch: 9 })).toBeUndefined();
   const absurd = encodeFrame({ opcode: OPCODE.WRITE, length: 4096 });
-  absurd.writeUInt32LE(0xffffffff, 36);
+  absurd.writeUInt32LE(0xffffffff, 40);
   const noHello = encodeFrame({ opcode: OPCODE.WRITE, length: 4096 }, BLOCK);
   const endless = encodeFrame({ opcode: OPCODE.WRITE });
-  endless.writeUInt32LE(4 * 1024 * 1024, 36); // allowed for a write, not for a stranger
+  endless.writeUInt32LE(4 * 1024 * 1024, 40); // allowed for a write, not for a stranger
   for (const bytes of [
     ...[Buffer.from('GET / HTTP/1.1\r\nHost: keelson.example.com\r\nAccept: */*\r\n\r\n')],
     ...[Buffer.alloc(HEADER_BYTES), absurd, noHello],
@@ -171,7 +171,7 @@ test('replica process, bounds what it owes, when its peer asks for much and read
   const client = open(port);
   await client.hello(SECRET);
   const random = Buffer.from(Array.from({ length: SIZE }, (_, at) => (at * at * 31 + at) >> 3));
-  await client.request({ opcode: OPCODE.WRITE, length: SIZE }, random);
+  await client.request({ opcode: OPCODE.WRITE, length: SIZE, generation: 1 }, random);
   const frames = Array.from({ length: 1000 }, (_, index) =>
     encodeFrame({ opcode: OPCODE.READ, seq: 100 + index, length: SIZE }),
   );

@@ -16,6 +16,7 @@ const FIELDS = {
   stableSeq: 2 ** 33 + 5,
   offset: 2 ** 45,
   length: 4096,
+  generation: 0xffff_ffff,
 };
 
 test('frame, reads back every field, at its largest values', () => {
@@ -25,10 +26,12 @@ test('frame, reads back every field, at its largest values', () => {
 });
 
 /** As computed when the format was settled. */
-const CRC = '1f8eacd6';
+const CRC = '4147adfd';
 
-test('frame, keeps the bytes of version 1, whatever changes around it', () => {
-  const bytes = encodeFrame({ opcode: OPCODE.READ, seq: 7, offset: 8192, length: 4096 });
+test('frame, keeps the bytes of version 2, whatever changes around it', () => {
+  const bytes = encodeFrame({
+    ...{ opcode: OPCODE.READ, seq: 7, offset: 8192, length: 4096, generation: 9 },
+  });
   expect(bytes.toString('hex')).toBe(
     `4b45454c${CRC}` +
       '10000000' +
@@ -36,7 +39,7 @@ test('frame, keeps the bytes of version 1, whatever changes around it', () => {
       '0700000000000000' +
       '0000000000000000' +
       '0020000000000000' +
-      '0000000000000000',
+      '0000000009000000',
   );
   expect(bytes).toHaveLength(HEADER_BYTES);
 });

@@ -5,6 +5,8 @@ import {
   decodeWelcome,
   encodeJson,
   type Hello,
+  MAX_INSTANCE_ID_LENGTH,
+  MAX_LEASES,
   MAX_TAIL_RANGES,
   type Welcome,
 } from '../../../../replica/protocol/hello.ts';
@@ -15,16 +17,14 @@ const HELLO: Hello = {
 };
 const WELCOME: Welcome = {
   ...{ protocolVersion: 1, volumeId: 'v', replicaId: 'r1', dataId: 'd', sizeBytes: 8192 },
-  ...{ isPristine: false, session: 3, lastSeq: 9, bootId: 'b' },
-  tail: { known: true, ranges: [{ start: 0, end: 4096 }] },
+  ...{ isPristine: false, session: 3, lastSeq: 9, restart: 'killed' },
+  ...{ tail: [{ start: 0, end: 4096 }], leases: [{ instanceId: 'j', remainingMs: 60_000 }] },
 };
 
 test('hello, welcome and refusal, read back as they were written', () => {
   expect(decodeHello(encodeJson(HELLO))).toEqual(HELLO);
   expect(decodeHello(encodeJson({ ...HELLO, dataId: 'd' })).dataId).toBe('d');
   expect(decodeWelcome(encodeJson(WELCOME))).toEqual(WELCOME);
-  const unknown: Welcome = { ...WELCOME, tail: { known: false } };
-  expect(decodeWelcome(encodeJson(unknown))).toEqual(unknown);
   const refusal = { code: 'IN_USE', message: 'no' };
   expect(decodeRefusal(encodeJson(refusal))).toEqual(refusal);
 });
@@ -36,7 +36,7 @@ test.each([
   ['dataId', undefined],
   ['epoch', 0],
   ['epoch', 1.5],
-  ['instanceId', 'x'.repeat(1025)],
+  ['instanceId', 'x'.repeat(MAX_INSTANCE_ID_LENGTH + 1)],
   ['nonce', 'x'.repeat(65)],
 ])('hello, is refused, when %s is %p', (field, value) => {
   const json = Buffer.from(JSON.stringify({ ...HELLO, [field]: value }));
@@ -47,8 +47,11 @@ test.each([
   ['sizeBytes', 4095],
   ['session', 0],
   ['isPristine', 'yes'],
-  ['tail', { known: true, ranges: [{ start: 5, end: 5 }] }],
-  ['tail', { known: true, ranges: Array(MAX_TAIL_RANGES + 1).fill({ start: 0, end: 1 }) }],
+  ['restart', 'slept'],
+  ['tail', [{ start: 5, end: 5 }]],
+  ['tail', Array(MAX_TAIL_RANGES + 1).fill({ start: 0, end: 1 })],
+  ['leases', [{ instanceId: 'j', remainingMs: 60_001 }]],
+  ['leases', Array(MAX_LEASES + 1).fill({ instanceId: 'j', remainingMs: 0 })],
 ])('welcome, is refused, when %s is out of range', (field, value) => {
   const json = Buffer.from(JSON.stringify({ ...WELCOME, [field]: value }));
   expect(() => decodeWelcome(json)).toThrow(KeelsonError);
