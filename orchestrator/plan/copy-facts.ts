@@ -5,8 +5,6 @@ import { replicaKey } from './processes.ts';
 /** One copy of a volume, as far as keeping or replacing it is concerned. */
 export interface CopyFacts {
   readonly replicaId: string;
-  /** Copies are numbered in the order in which they were added. */
-  readonly number: number;
   readonly isInSync: boolean;
   /** Set while it cannot serve: its node is down, or its process does not stay up. */
   readonly away: { readonly sinceMs: number } | undefined;
@@ -16,18 +14,19 @@ export interface CopyFacts {
   readonly differenceBytes: number | undefined;
 }
 
-/** The copies of a volume, with all that is known of each. */
+/** The copies of a volume in the order in which they were added, with all that is known of each. */
 export function describeCopies(desired: VolumeRecord, observed: Observed): CopyFacts[] {
   const address = addressOf(desired.spec);
-  return Object.entries(desired.membership.copies).map(([replicaId, { node, state }]) => {
+  const copies = Object.entries(desired.membership.copies).toSorted(
+    ([a], [b]) => replicaNumberOf(a) - replicaNumberOf(b),
+  );
+  return copies.map(([replicaId, { node, state }]) => {
     const down = observed.nodes.find(({ name }) => name === node)?.down;
     const process = observed.processes.find(({ key }) => key === replicaKey(address, replicaId));
     const failingSinceMs = process?.failingSinceMs;
-    const live = observed.copies?.find((copy) => copy.replicaId === replicaId);
-    const sync = live?.isConnected === true ? live.sync : undefined;
+    const sync = observed.copies?.find((copy) => copy.replicaId === replicaId)?.sync;
     return {
       replicaId,
-      number: replicaNumberOf(replicaId),
       isInSync: state === 'in-sync',
       away: down ?? (failingSinceMs === undefined ? undefined : { sinceMs: failingSinceMs }),
       note: down && `copy ${replicaId} waits for ${node}, which is down: ${down.reason}`,

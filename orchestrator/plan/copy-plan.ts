@@ -32,22 +32,26 @@ export function planCopies(desired: VolumeRecord, observed: Observed, times: Tim
   const others = copies.filter(({ isInSync }) => !isInSync);
   const neededOthers = Math.max(0, wanted - inSync.length);
   const surplus = neededOthers === 0 ? others : chooseSurplus(others, neededOthers);
-  const leaving = chooseLeaving(inSync, inSync.length - wanted, desired.leaving);
+  // The newest, decided anew each time: a copy that is needed after all stays.
+  const leaving = inSync.slice(wanted).map(({ replicaId }) => replicaId);
   const expected = inSync.length + others.filter((copy) => !isGone(copy, times)).length;
   const missingCount = Math.min(wanted - expected, MAX_LISTED_COPIES - copies.length);
   const places = findPlaces(missingCount, desired, observed);
   const isShort = places.length < missingCount;
   const isUndecided = surplus.length === 0 && others.length > neededOthers;
+  const isSomeoneAway = copies.some(({ away }) => away !== undefined);
+  const mustLookAgain =
+    isShort || isUndecided || isSomeoneAway || haveRemainsToWait(desired, observed);
   const edits: CopyEdit[] = [
     ...places.map((node) => ({ kind: 'add-copy', node }) as const),
     ...surplus.map(({ replicaId }) => ({ kind: 'remove-copy', replicaId }) as const),
   ];
-  if (!isSameSet(leaving, without(desired.leaving, surplus))) {
+  if (!isSameSet(leaving, desired.leaving)) {
     edits.push({ kind: 'set-leaving', replicaIds: leaving });
   }
   return {
     edits,
-    wakeAtMs: wakeTimeMs({ copies, desired, observed, mustLook: isShort || isUndecided }, times),
+    wakeAtMs: mustLookAgain ? times.nowMs + LOOK_AGAIN_MS : Number.POSITIVE_INFINITY,
     notes: [
       ...copies.flatMap(({ note }) => note ?? []),
       ...(isShort ? [`no available node for another copy, ${wanted} are wanted`] : []),
@@ -59,30 +63,12 @@ export function planCopies(desired: VolumeRecord, observed: Observed, times: Tim
 
 /**
  * More copies than needed, and none of them in-sync. Only those whose difference is known are
- * compared, or a copy that comes and goes would take a good one with it. The newer of two equal ones
- * goes: it has more still to prove.
+ * compared, or a copy that comes and goes would take a good one with it. Of two equal ones the newer
+ * goes (the sort is stable).
  */
 function chooseSurplus(others: readonly CopyFacts[], neededCount: number): CopyFacts[] {
   const comparable = others.filter((copy) => copy.differenceBytes !== undefined && !copy.away);
-  return comparable
-    .toSorted((a, b) => difference(a) - difference(b) || a.number - b.number)
-    .slice(neededCount);
-}
-
-/**
- * The in-sync copies that are too many: the newest, except that what is already leaving goes on.
- * Decided anew each time, so that a copy which is needed after all stays.
- */
-function chooseLeaving(
-  inSync: readonly CopyFacts[],
-  count: number,
-  current: readonly string[],
-): string[] {
-  const isLeaving = ({ replicaId }: CopyFacts) => (current.includes(replicaId) ? 1 : 0);
-  return inSync
-    .toSorted((a, b) => isLeaving(b) - isLeaving(a) || b.number - a.number)
-    .slice(0, Math.max(0, count))
-    .map(({ replicaId }) => replicaId);
+  return comparable.toSorted((a, b) => difference(a) - difference(b)).slice(neededCount);
 }
 
 /** It has been away for so long that another one takes its place. */
@@ -100,32 +86,14 @@ function findPlaces(count: number, desired: VolumeRecord, observed: Observed): s
   return chooseNodes(count, nodes, new Set(copies.map(({ node }) => node)));
 }
 
-/** When to look again at what announces nothing: nodes that come back, syncs that get on. */
-function wakeTimeMs(
-  facts: {
-    readonly copies: readonly CopyFacts[];
-    readonly desired: VolumeRecord;
-    readonly observed: Observed;
-    readonly mustLook: boolean;
-  },
-  { nowMs, replaceAfterMs }: Times,
-): number {
-  const { copies, desired, observed, mustLook } = facts;
-  const sinceMs = copies.flatMap(({ away }) => away?.sinceMs ?? []);
-  const replacements = sinceMs.map((ms) => ms + replaceAfterMs).filter((ms) => ms > nowMs);
-  const isRemnantAway = desired.removed.some(({ node }) =>
-    observed.nodes.some(({ name, down }) => name === node && down !== undefined),
-  );
-  const looks = mustLook || isRemnantAway || sinceMs.length > 0 ? [nowMs + LOOK_AGAIN_MS] : [];
-  return Math.min(Number.POSITIVE_INFINITY, ...replacements, ...looks);
+/** Whether the directory of a removed copy lies on a node that is down: nobody tells when it is back. */
+function haveRemainsToWait({ removed }: VolumeRecord, { nodes }: Observed): boolean {
+  const downNodes = nodes.filter(({ down }) => down !== undefined).map(({ name }) => name);
+  return removed.some(({ node }) => downNodes.includes(node));
 }
 
 function difference({ differenceBytes }: CopyFacts): number {
   return differenceBytes ?? Number.POSITIVE_INFINITY;
-}
-
-function without(replicaIds: readonly string[], copies: readonly CopyFacts[]): string[] {
-  return replicaIds.filter((replicaId) => !copies.some((copy) => copy.replicaId === replicaId));
 }
 
 function isSameSet(a: readonly string[], b: readonly string[]): boolean {

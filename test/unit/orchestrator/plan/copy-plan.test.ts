@@ -273,13 +273,47 @@ describe('a node', () => {
     stage.settle();
     expect(stage.running).toEqual(['controller', 'r1', 'r2']);
   });
+
+  test('is no place for a new copy while the remains of an earlier one lie there', () => {
+    const stage = new Stage({ nodeCount: 2, copyCount: 1 });
+    stage.setReplicas(1);
+    stage.record = { ...stage.record, removed: [{ replicaId: 'r9', node: 'node2' }] };
+    expect(stage.plan().actions.map(({ kind }) => kind)).toEqual(['erase-copy']);
+    stage.settle();
+    expect(stage.copies).toEqual(['r1 node1 in-sync', 'r2 node2 syncing']);
+  });
 });
 
-test('a copy whose process does not stay up is replaced after the wait', () => {
+test('a copy whose process does not stay up is replaced after the wait, and pushes none out', () => {
   const stage = new Stage({ nodeCount: 3, copyCount: 2 });
-  stage.fail('r2');
+  stage.fail('r2', 'down');
   stage.settle();
   stage.wait(MINUTE_MS);
   stage.settle();
   expect(stage.copies).toEqual(['r1 node1 in-sync', 'r2 node2 stale', 'r3 node3 syncing']);
+  stage.fail('r2', 'ready');
+  stage.remainingBytes.set('r2', 1).set('r3', 900);
+  stage.settle();
+  expect(stage.copies).toEqual(['r1 node1 in-sync', 'r2 node2 syncing', 'r3 node3 syncing']);
+});
+
+test('the newest copies leave, in whatever order the record lists them', () => {
+  const stage = new Stage({ nodeCount: 3, copyCount: 3 });
+  const { membership } = stage.record;
+  const copies = Object.fromEntries(Object.entries(membership.copies).reverse());
+  stage.record = { ...stage.record, membership: { ...membership, copies } };
+  stage.setReplicas(0);
+  stage.settle();
+  expect(stage.copies).toEqual(['r1 node1 in-sync']);
+});
+
+test('no more copies are added than a record may list', () => {
+  const stage = new Stage({ nodeCount: 16, copyCount: 6 });
+  for (const nodes of [nodesFrom(2, 5), nodesFrom(7, 5)]) {
+    stage.takeDown(...nodes);
+    stage.settle();
+    stage.wait(MINUTE_MS);
+    stage.settle();
+  }
+  expect(stage.copies).toHaveLength(12);
 });

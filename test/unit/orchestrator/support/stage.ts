@@ -65,11 +65,13 @@ export class Stage {
     for (const node of nodes) this.#downSinceMs.delete(node);
   }
 
-  /** A copy's process exits again and again from now on. */
-  fail(replicaId: string): void {
+  /** A copy's process exits again and again from now on; at this moment it is up, or down. */
+  fail(replicaId: string, state: 'ready' | 'down'): void {
     const key = `default/demo ${replicaId}`;
-    const failing = { state: 'down', quickExits: 9, failingSinceMs: this.nowMs } as const;
-    this.#processes.set(key, { ...this.#process(key), ...failing, exitedAtMs: this.nowMs });
+    const process = this.#process(key);
+    const failingSinceMs = process.failingSinceMs ?? this.nowMs;
+    const failing = { state, quickExits: 9, failingSinceMs, exitedAtMs: this.nowMs };
+    this.#processes.set(key, { ...process, ...failing });
   }
 
   /** The syncs of these copies come to their end. */
@@ -127,7 +129,7 @@ export class Stage {
     return {
       ...{ replicaId, node, state, isPrimary: false },
       isConnected: this.running.includes(replicaId),
-      ...(this.remainingBytes.has(replicaId) ? { sync } : {}),
+      ...(this.remainingBytes.has(replicaId) && this.running.includes(replicaId) ? { sync } : {}),
     };
   }
 
