@@ -255,12 +255,24 @@ describe('a node', () => {
   test('that is down gets no process, until it is back', () => {
     const stage = new Stage({ nodeCount: 3, copyCount: 3 });
     stage.takeDown('node2');
-    const { notes } = stage.settle();
+    const { notes, wakeAtMs } = stage.settle();
+    expect(wakeAtMs).toBe(stage.nowMs + SECOND_MS);
     expect(stage.running).toEqual(['controller', 'r1', 'r3']);
     expect(notes).toEqual(['copy r2 waits for node2, which is down: unmounted']);
     stage.bringBack('node2');
     stage.settle();
     expect(stage.running).toEqual(['controller', 'r1', 'r2', 'r3']);
+  });
+
+  test('that is down gets the copy that is missing as soon as it is seen to be back', () => {
+    const stage = new Stage({ nodeCount: 3, copyCount: 1 });
+    stage.takeDown('node3');
+    stage.setReplicas(2);
+    const { wakeAtMs } = stage.settle();
+    expect([stage.copies.length, wakeAtMs]).toEqual([2, stage.nowMs + SECOND_MS]);
+    stage.bringBack('node3');
+    stage.settle();
+    expect(stage.copies).toHaveLength(3);
   });
 
   test('gets a new copy of a volume only when the remains of an earlier one are erased', () => {
