@@ -28,10 +28,6 @@ export class WriteTail {
     return this.#entries.length - this.#head;
   }
 
-  get isEmpty(): boolean {
-    return this.length === 0 && this.#inherited.length === 0;
-  }
-
   /** Highest seq of a change, whoever sent it. */
   get lastSeq(): number {
     return this.#lastSeq;

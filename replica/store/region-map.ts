@@ -163,9 +163,9 @@ export class RegionMap {
       this.markUnknown(first * REGION_BYTES, end * REGION_BYTES);
       return false;
     }
-    const { stamps } = this.#chunkOf(first);
-    for (let region = first; region < end; region += 1) {
-      stamps[region % CHUNK_STAMPS] = bytes.readUInt32LE(stampOffsetOf(region - first));
+    const stamps = this.#stampsOfPage(first, end);
+    for (let index = 0; index < stamps.length; index += 1) {
+      stamps[index] = bytes.readUInt32LE(OFFSET.stamps + index * STAMP_BYTES);
     }
     return true;
   }
@@ -174,16 +174,19 @@ export class RegionMap {
     const first = page * PAGE_STAMPS;
     const end = Math.min(first + PAGE_STAMPS, this.#regionCount);
     const bytes = Buffer.alloc(REGION_PAGE_BYTES);
-    for (let region = first; region < end; region += 1) {
-      bytes.writeUInt32LE(this.#stampAt(region), stampOffsetOf(region - first));
+    const stamps = this.#stampsOfPage(first, end);
+    for (let index = 0; index < stamps.length; index += 1) {
+      bytes.writeUInt32LE(stamps[index]!, OFFSET.stamps + index * STAMP_BYTES);
     }
     bytes.writeUInt32LE(checksum(bytes), OFFSET.crc);
     return bytes;
   }
-}
 
-function stampOffsetOf(index: number): number {
-  return OFFSET.stamps + index * STAMP_BYTES;
+  /** A view on the regions of one page, which never lie in two chunks. */
+  #stampsOfPage(first: number, end: number): Uint32Array {
+    const start = first % CHUNK_STAMPS;
+    return this.#chunkOf(first).stamps.subarray(start, start + end - first);
+  }
 }
 
 function checksum(page: Buffer): number {
