@@ -48,6 +48,8 @@ export class SimController {
   /** The effects of this turn. */
   #effects: VolumeEffect[] = [];
   #isStarted = false;
+  /** What came before that. */
+  readonly #early: (() => void)[] = [];
 
   constructor(parts: ControllerParts) {
     this.#parts = parts;
@@ -85,7 +87,7 @@ export class SimController {
   /** `done` is called when the operation completes; never when this controller ends before that. */
   submit(operation: VolumeOperation, done: (outcome: VolumeOutcome) => void): RequestHandle {
     const request = {};
-    this.process.post(() => {
+    this.#whenStarted(() => {
       this.#requests.set(request, (outcome) => {
         // As a real controller uses this memory again: whoever still looks at it sees garbage.
         if (outcome.ok && operation.kind === 'write') reuseData(operation.data);
@@ -98,7 +100,7 @@ export class SimController {
 
   /** An aborted task. `onUnsent` is called if it ends by this: then it was never sent (I15). */
   cancel(request: RequestHandle, onUnsent: () => void): void {
-    this.process.post(() => {
+    this.#whenStarted(() => {
       const isOpen = this.#requests.has(request);
       this.turn({ kind: 'cancel', request });
       if (isOpen && !this.#requests.has(request)) onUnsent();
@@ -107,7 +109,13 @@ export class SimController {
 
   /** A clean stop. */
   shutDown(): void {
-    this.process.post(() => this.turn({ kind: 'shutdown', nowMs: this.nowMs }));
+    this.#whenStarted(() => this.turn({ kind: 'shutdown', nowMs: this.nowMs }));
+  }
+
+  /** Nobody is let in before the portal listens. */
+  #whenStarted(turn: () => void): void {
+    if (this.#isStarted) this.process.post(turn);
+    else this.#early.push(turn);
   }
 
   /** One turn for one event. */
@@ -226,6 +234,7 @@ export class SimController {
       const random = this.#parts.scheduler.random.next();
       this.turn({ kind: 'start', registration, identity, random, nowMs });
       this.#tickLater();
+      for (const turn of this.#early.splice(0)) this.process.post(turn);
     } else if (registration.revision !== after) {
       this.turn({ kind: 'registration', registration, nowMs });
     }

@@ -75,7 +75,7 @@ export class Register {
 
   /** Sectors of several writes in one block: only a power loss leaves that. */
   addTorn(stamp: Stamp, parts: readonly Stamp[]): void {
-    if (this.#torn.some((value) => value.stamp === stamp)) return;
+    if ([...this.#torn, ...this.#left].some((value) => value.stamp === stamp)) return;
     const write = undefined;
     this.#torn.push({ ...this.#asLeft(stamp), parts, write });
   }

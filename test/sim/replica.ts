@@ -13,7 +13,7 @@ import { LONGEST_LEASE_MS } from './timing.ts';
 import type { Trace } from './trace.ts';
 
 /** What its disk does wrong the next time. */
-export type DiskFailure = 'read' | 'write' | 'sync' | 'save';
+export type DiskFailure = 'read' | 'write' | 'sync' | 'sync-late' | 'save';
 
 export interface ReplicaParts {
   readonly scheduler: Scheduler;
@@ -303,20 +303,25 @@ export class SimReplica {
     const finish = directory.data.startSync();
     this.#later(this.syncMs, () => {
       if (run !== this.#run) return;
-      if (this.failure !== 'sync') {
+      const isLate = this.failure === 'sync-late';
+      if (this.failure !== 'sync' && !isLate) {
         finish();
         run.process.post(() => this.#turn(run, { kind: 'synced', failure: undefined }));
         return;
       }
       this.failure = undefined;
-      directory.data.failSync(scheduler.random);
+      directory.data.failSync(scheduler.random, isLate);
       this.#parts.onDamage(this);
-      // Some time later the kernel needs the memory of what it takes for clean.
-      this.#later(FORSAKEN_MS, () => {
-        directory.data.dropForsaken(scheduler.random);
-        this.#parts.onDamage(this);
-      });
+      if (isLate) this.#forgetLater(directory);
       run.process.post(() => this.#turn(run, { kind: 'synced', failure: 'EIO' }));
+    });
+  }
+
+  /** Some time later the kernel needs the memory of pages that it takes for clean. */
+  #forgetLater({ data }: Directory): void {
+    this.#later(FORSAKEN_MS, () => {
+      data.dropForsaken(this.#parts.scheduler.random);
+      this.#parts.onDamage(this);
     });
   }
 
