@@ -47,7 +47,6 @@ export const REGISTRATION_POLL_MS = 55_000;
 
 const MAX_GONE_INSTANCES = 64;
 
-
 export interface VolumeSpec {
   /** Random, made when the volume was created: a new volume of the same name is another volume. */
   readonly id: string;

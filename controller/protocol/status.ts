@@ -28,6 +28,8 @@ export interface CopyStatus {
 export interface SyncProgress {
   readonly doneBytes: number;
   readonly totalBytes: number;
+  /** Known to differ and not moved yet; of the rest of `totalBytes` only the hashes are compared. */
+  readonly differenceBytes: number;
   readonly bytesPerSecond: number;
   readonly etaSeconds: number;
 }

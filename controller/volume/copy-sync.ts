@@ -60,6 +60,7 @@ export class CopySync {
   readonly #moves = new Map<number, Move>();
   #totalBytes = 0;
   #doneBytes = 0;
+  #differenceBytes = 0;
   /** Time that the last piece took, for whoever paces this. */
   lastMoveMs = 0;
 
@@ -69,7 +70,7 @@ export class CopySync {
     this.#work = work;
     this.#isCounting = work.kind === 'volume' && work.sizeBytes > MAX_STAMPS_BYTES;
     this.#tasks = work.kind === 'pieces' ? work.tasks.toReversed() : [];
-    this.#totalBytes = bytesOf(this.#tasks);
+    this.#count(this.#tasks);
   }
 
   get doneBytes(): number {
@@ -79,6 +80,11 @@ export class CopySync {
   /** Known once every window was listed; until then what was found so far. */
   get totalBytes(): number {
     return Math.max(this.#totalBytes, this.#doneBytes);
+  }
+
+  /** Known to differ and not moved yet. */
+  get differenceBytes(): number {
+    return Math.max(this.#differenceBytes, 0);
   }
 
   /** Whether all that is to be done is known. */
@@ -148,6 +154,7 @@ export class CopySync {
       case 'writing':
         this.#moves.delete(frame.seq);
         this.#doneBytes += move.end - move.start;
+        this.#differenceBytes -= move.end - move.start;
         this.lastMoveMs = context.nowMs - move.startedMs;
         return true;
     }
@@ -182,13 +189,18 @@ export class CopySync {
     this.#listing = undefined;
     const tasks = planWindow(listing, { source, target }, this.#work.known);
     if (this.#isCounting) {
-      this.#totalBytes += bytesOf(tasks);
+      this.#count(tasks);
       this.#listNext(context);
       return true;
     }
-    if (this.#work.sizeBytes <= MAX_STAMPS_BYTES) this.#totalBytes = bytesOf(tasks);
+    if (this.#work.sizeBytes <= MAX_STAMPS_BYTES) this.#count(tasks);
     this.#tasks = tasks.reverse();
     return true;
+  }
+
+  #count(tasks: readonly SyncTask[]): void {
+    this.#totalBytes += bytesOf(tasks);
+    this.#differenceBytes += bytesOf(tasks.filter(({ isCompared }) => !isCompared));
   }
 
   // Moving.
@@ -217,7 +229,10 @@ export class CopySync {
       if (isEqual) {
         this.#mark({ start, end }, stamp, context);
         this.#doneBytes += end - start;
-      } else this.#begin({ start, end, stage: 'reading', startedMs }, context);
+      } else {
+        this.#differenceBytes += end - start;
+        this.#begin({ start, end, stage: 'reading', startedMs }, context);
+      }
     }
     return true;
   }

@@ -259,11 +259,11 @@ export class SyncJobs {
   progressOf(entry: CopyEntry, nowMs: number): SyncProgress | undefined {
     const job = this.#jobs.get(entry.index);
     if (job === undefined || !job.sync.isCounted) return undefined;
-    const { doneBytes, totalBytes } = job.sync;
+    const { doneBytes, totalBytes, differenceBytes } = job.sync;
     const seconds = Math.max(nowMs - job.startedMs, 1) / 1000;
     const bytesPerSecond = Math.round(doneBytes / seconds);
     const etaSeconds = Math.ceil((totalBytes - doneBytes) / Math.max(bytesPerSecond, 1));
-    return { doneBytes, totalBytes, bytesPerSecond, etaSeconds };
+    return { doneBytes, totalBytes, differenceBytes, bytesPerSecond, etaSeconds };
   }
 
   #syncs(): CopySync[] {

@@ -74,6 +74,7 @@ function decodeSync(fields: Fields): SyncProgress {
   return {
     doneBytes: readInteger(fields, 'doneBytes', COUNT),
     totalBytes: readInteger(fields, 'totalBytes', COUNT),
+    differenceBytes: readInteger(fields, 'differenceBytes', COUNT),
     bytesPerSecond: estimate('bytesPerSecond'),
     etaSeconds: estimate('etaSeconds'),
   };

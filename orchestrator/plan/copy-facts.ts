@@ -10,7 +10,7 @@ export interface CopyFacts {
   readonly away: { readonly sinceMs: number } | undefined;
   /** Why it is away, in plain words. */
   readonly note: string | undefined;
-  /** What its sync still has to move; undefined when nobody knows. */
+  /** What its sync is known to have to move still; undefined when nobody knows. */
   readonly differenceBytes: number | undefined;
 }
 
@@ -30,7 +30,7 @@ export function describeCopies(desired: VolumeRecord, observed: Observed): CopyF
       isInSync: state === 'in-sync',
       away: down ?? (failingSinceMs === undefined ? undefined : { sinceMs: failingSinceMs }),
       note: down && `copy ${replicaId} waits for ${node}, which is down: ${down.reason}`,
-      differenceBytes: sync && sync.totalBytes - sync.doneBytes,
+      differenceBytes: sync?.differenceBytes,
     };
   });
 }

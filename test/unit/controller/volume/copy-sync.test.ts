@@ -113,6 +113,7 @@ function run(source: FakeCopy, target: FakeCopy): { locked: boolean } {
   }
   expect(sync.isDone).toBe(true);
   expect(sync.doneBytes).toBe(sync.totalBytes);
+  expect(sync.differenceBytes).toBe(0);
   return { locked };
 }
 
@@ -214,6 +215,7 @@ describe('sync of a large volume', () => {
     sync.fill(1, context);
     expect([answer(3), answer(3), answer(4)]).toEqual([0, MAX_STAMPS_BYTES, 2 * MAX_STAMPS_BYTES]);
     expect([sync.isCounted, sync.totalBytes, sync.isDone]).toEqual([true, REGION_BYTES, false]);
+    expect(sync.differenceBytes).toBe(REGION_BYTES);
     expect([answer(3), answer(3), answer(4)]).toEqual([0, MAX_STAMPS_BYTES, 2 * MAX_STAMPS_BYTES]);
     expect((effects[0] as SendEffect).opcode).toBe(OPCODE.READ);
   });

@@ -61,6 +61,7 @@ test('a sync is shown as a bar with rate and remaining time', () => {
   const sync = {
     doneBytes: 256,
     totalBytes: 1024,
+    differenceBytes: 512,
     bytesPerSecond: 10 * 1024 ** 2,
     etaSeconds: 6.2,
   };

@@ -125,7 +125,13 @@ export class Stage {
 
   #statusOf(replicaId: string, { node, state }: Copy): CopyStatus {
     const doneBytes = 1_000 - (this.remainingBytes.get(replicaId) ?? 0);
-    const sync = { doneBytes, totalBytes: 1_000, bytesPerSecond: 0, etaSeconds: 0 };
+    const sync = {
+      doneBytes,
+      totalBytes: 1_000,
+      differenceBytes: 1_000 - doneBytes,
+      bytesPerSecond: 0,
+      etaSeconds: 0,
+    };
     return {
       ...{ replicaId, node, state, isPrimary: false },
       isConnected: this.running.includes(replicaId),
