@@ -39,12 +39,16 @@ export interface OpenStore {
 /** Written with one call of the system, if they lie side by side. */
 const MAX_JOINED_PAGES = 256;
 const READ_BYTES = 1024 * 1024;
+/** The region map of 1 TiB and a little more; that of a larger volume grows as it is needed. */
+const MAX_TAKEN_BYTES = 72 * 1024 * 1024;
 /** No checksum holds for a page of these, so each one is read as damaged. */
 const DAMAGED_BYTE = 0xff;
 
 export function formatStore(dataDir: string, sizeBytes: number): void {
-  createDurably(join(dataDir, 'regions'), { kind: 'hole', bytes: regionFileBytes(sizeBytes) });
-  // Small, and written to before data may be: so its space is taken now, not when the disk is full.
+  // Their space is taken now: a full disk must not stop a copy that only wants to remember.
+  const regionBytes = regionFileBytes(sizeBytes);
+  const kind = regionBytes <= MAX_TAKEN_BYTES ? 'filled' : 'hole';
+  createDurably(join(dataDir, 'regions'), { kind, bytes: regionBytes, byte: 0 });
   createDurably(join(dataDir, 'hot'), { kind: 'filled', bytes: hotFileBytes(sizeBytes), byte: 0 });
 }
 

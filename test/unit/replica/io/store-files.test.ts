@@ -66,11 +66,11 @@ test('store files, read back what was saved, whether pages lie side by side or a
   expect(hot.extents()).toEqual([4, TIB / EXTENT_BYTES - 1]);
 });
 
-test('store files, take the space for hot extents when they are made, and none for the region map', () => {
+test('store files, take their space when they are made, so that a full disk cannot stop a save', () => {
   formatStore(directory, TIB);
   const bytesTaken = (file: StoreFile) => statSync(join(directory, file)).blocks * 512;
   expect(bytesTaken('hot')).toBeGreaterThanOrEqual(statSync(join(directory, 'hot')).size);
-  expect(bytesTaken('regions')).toBe(0);
+  expect(bytesTaken('regions')).toBeGreaterThanOrEqual(statSync(join(directory, 'regions')).size);
   expect(statSync(join(directory, 'regions')).size).toBeGreaterThan(64 * 2 ** 20);
 });
 
