@@ -139,7 +139,11 @@ export class SimController {
 
   #step(event: VolumeEvent): void {
     if (!this.isAlive || (!this.#isStarted && event.kind !== 'start')) return;
+    const { length } = this.#effects;
     this.volume.step(event, this.#effects);
+    // What it says of the past comes before what it does next.
+    const isLossy = this.#effects.some(({ kind }, at) => at >= length && kind === 'power-lost');
+    if (isLossy) this.#parts.onPowerLost(this);
     if (this.volume.isActive && !this.wasActive) {
       this.wasActive = true;
       this.#parts.onServing(this);
@@ -169,7 +173,7 @@ export class SimController {
       case 'change-record':
         return this.process.after(effect.afterMs, () => this.#change(effect.membership));
       case 'power-lost':
-        return this.#parts.onPowerLost(this);
+        return; // heard when it was said
       case 'notice':
         this.notices.push(effect.message);
         this.#parts.trace.notice(this.instanceId, effect);

@@ -69,7 +69,10 @@ export class Links {
 
   /** For good. */
   drop(copy: CopyIndex): void {
-    this.#peers.get(copy)?.connection?.toReplica.end({ kind: 'closed' });
+    const peer = this.#peers.get(copy);
+    if (peer === undefined) return;
+    peer.connection?.toReplica.end({ kind: 'closed' });
+    peer.connection = undefined;
     this.#peers.delete(copy);
   }
 

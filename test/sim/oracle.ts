@@ -84,8 +84,8 @@ export class Oracle {
 
   /** Whether what a copy holds in a block was surely replaced before `tick`. */
   isOlder(block: number, content: Block, tick: number): boolean {
-    if (typeof content !== 'number') return true;
-    return this.#register(block).isOlder(content, tick);
+    const parts = typeof content === 'number' ? [content] : content;
+    return parts.some((part) => this.#register(block).isOlder(part, tick));
   }
 
   /** Everything that went wrong, in words. */
