@@ -1,14 +1,25 @@
-import { isAlive, type ProcessInfo } from '../support/processes.ts';
+import type { ProcessInfo } from '../support/processes.ts';
 import type { SeededRandom } from '../support/random.ts';
 import { type Installation, nodeOf, optionOf, type Role } from './installation.ts';
+import { changeReplicas, takeNodeAway } from './operator-faults.ts';
+import { signal } from './signal.ts';
 import type { SmallDisk } from './small-disk.ts';
 import { type Direction, directionsOf, disturb } from './traffic.ts';
+
+export interface ChaosVolume {
+  readonly name: string;
+  /** To which it always comes back. */
+  readonly replicas: number;
+}
 
 /** What faults are done to. */
 export interface Patient {
   readonly installation: Installation;
-  readonly volumes: readonly string[];
+  readonly volumes: readonly ChaosVolume[];
   readonly disk: SmallDisk;
+  readonly dataDir: string;
+  /** Nodes whose directory is a plain one, so that it can be renamed. */
+  readonly plainNodes: readonly string[];
   readonly random: SeededRandom;
 }
 
@@ -47,6 +58,8 @@ export const FAULT_KINDS: readonly FaultKind[] = [
   { name: 'cut registry off', weight: 1, begin: cutRegistry },
   { name: 'slow link', weight: 2, begin: slowReplica },
   { name: 'full disk', weight: 2, begin: fillDisk },
+  { name: 'node away', weight: 2, begin: takeNodeAway },
+  { name: 'change replicas', weight: 2, begin: changeReplicas },
 ];
 
 /** SIGKILL to every process below the orchestrator, and to itself. */
@@ -65,9 +78,9 @@ function killOne(patient: Patient, role: Role): Fault | undefined {
 }
 
 function killVolume({ installation, volumes, random }: Patient): Fault {
-  const volume = volumes[random.below(volumes.length)] as string;
-  for (const { pid } of installation.processes(undefined, volume)) signal(pid, 'SIGKILL');
-  return instant(volume);
+  const { name } = volumes[random.below(volumes.length)] as ChaosVolume;
+  for (const { pid } of installation.processes(undefined, name)) signal(pid, 'SIGKILL');
+  return instant(name);
 }
 
 function killOrchestrator({ installation }: Patient): Fault {
@@ -167,9 +180,4 @@ function nameOf(found: ProcessInfo): string {
   const volume = optionOf(found, 'volume').replace('default/', '');
   const node = nodeOf(found);
   return `${volume} ${node === '' ? 'controller' : `replica on ${node}`}`;
-}
-
-/** The process may be gone by now, killed by another fault. */
-function signal(pid: number, name: NodeJS.Signals): void {
-  if (isAlive(pid)) process.kill(pid, name);
 }

@@ -13,6 +13,8 @@ export type Role = 'controller' | 'replica';
 
 /** As a service manager would wait before it starts a service that ended again. */
 const RESTART_PAUSE_MS = 200;
+/** Some absences are shorter and some longer. */
+const REPLACE_AFTER_SECONDS = 3;
 const START_LIMIT_MS = 60_000;
 const STOP_LIMIT_MS = 30_000;
 
@@ -82,8 +84,9 @@ export class Installation {
   async #stayUp(): Promise<void> {
     const { dataDir, nodeCount, timeline } = this.#options;
     const words = ['orchestrator/main.ts', '--data', dataDir, '--nodes', String(nodeCount)];
+    words.push('--no-demo', '--replace-after', String(REPLACE_AFTER_SECONDS));
     while (!this.#isStopping) {
-      const child = spawn(NODE, [...words, '--no-demo'], {
+      const child = spawn(NODE, words, {
         cwd: ROOT,
         stdio: ['ignore', 'pipe', 'pipe'],
       });

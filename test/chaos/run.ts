@@ -25,7 +25,8 @@ const VOLUMES = [
   { name: 'gamma', replicas: 1, mebibytes: 64 },
 ] as const;
 
-const NODE_COUNT = 3;
+/** One more than any volume needs, so that there is room for replacements. */
+const NODES = ['node1', 'node2', 'node3', 'node4'];
 /** All three volumes fit, and little more. */
 const SMALL_NODE = { name: 'node3', bytes: 448 * 1024 ** 2 };
 
@@ -102,10 +103,10 @@ class ChaosRun {
     const mountPoint = join(dataDir, 'nodes', SMALL_NODE.name);
     const disk = await SmallDisk.mount(join(directory, 'disk.img'), mountPoint, SMALL_NODE.bytes);
     const logPath = join(directory, 'orchestrator.log');
-    const installation = new Installation({ dataDir, nodeCount: NODE_COUNT, logPath, timeline });
-    const volumes = VOLUMES.map(({ name }) => name);
+    const installation = new Installation({ dataDir, nodeCount: NODES.length, logPath, timeline });
     const random = new SeededRandom(seed);
-    const patient = { installation, volumes, disk, random };
+    const plainNodes = NODES.filter((node) => node !== SMALL_NODE.name);
+    const patient = { installation, volumes: VOLUMES, disk, dataDir, plainNodes, random };
     return new ChaosRun({ isKept, directory, timeline, installation, patient });
   }
 

@@ -36,8 +36,15 @@ const MAX_THINK_MS = 12;
 /** Before a refused command is tried again. */
 const RETRY_MS = 50;
 
-/** Half of all I/O goes to these first blocks, so that operations meet. */
+/** Some I/O goes to these first blocks always, so that operations meet. */
 const HOT_BLOCKS = 48;
+
+/**
+ * Most of it goes to a few places that all workers share for a moment and then leave: what a fault
+ * did to a copy there is not soon covered by newer writes, and is still there when it is compared.
+ */
+const PLACE_COUNT = 12;
+const PLACE_MS = 700;
 
 const MAX_BLOCKS = 256;
 const CHECK_BLOCKS = 256;
@@ -49,6 +56,8 @@ export class Workload {
   readonly #options: WorkloadOptions;
   readonly #oracle: Oracle;
   #isRunning = false;
+  #places: readonly number[] = [];
+  #placesEndMs = 0;
   #workers: Promise<void>[] = [];
 
   constructor(options: WorkloadOptions) {
@@ -104,8 +113,21 @@ export class Workload {
     const { random, blockCount } = this.#options;
     const size = random.below(100);
     const count = size < 60 ? 1 : 1 + random.below(size < 97 ? 16 : MAX_BLOCKS);
-    const among = random.below(2) === 0 ? HOT_BLOCKS : blockCount - count;
-    return { first: random.below(among), count };
+    const where = random.below(100);
+    if (where < 25) return { first: random.below(HOT_BLOCKS), count };
+    if (where < 35) return { first: random.below(blockCount - count), count };
+    const place = this.#currentPlaces()[random.below(PLACE_COUNT)] as number;
+    return { first: Math.min(place + random.below(4), blockCount - count), count };
+  }
+
+  #currentPlaces(): readonly number[] {
+    const { random, blockCount } = this.#options;
+    const nowMs = performance.now();
+    if (nowMs >= this.#placesEndMs) {
+      this.#places = Array.from({ length: PLACE_COUNT }, () => random.below(blockCount));
+      this.#placesEndMs = nowMs + PLACE_MS;
+    }
+    return this.#places;
   }
 
   async #read(range: BlockRange): Promise<void> {
