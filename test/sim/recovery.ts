@@ -1,4 +1,5 @@
 import type { Faults } from './faults.ts';
+import type { Running } from './operations.ts';
 import type { Orchestrator } from './orchestrator.ts';
 import type { SimReplica } from './replica.ts';
 import { makeSwarm } from './swarm.ts';
@@ -15,6 +16,9 @@ export interface Recovery {
 const RECOVERY_MS = 12_000;
 /** Longer than any wait: whatever is not right by then shows. */
 const SETTLED_MS = 1_500;
+
+/** Between two attempts of the same operation. */
+const PAUSE_MS = 20;
 
 /** What must be true some time after everything was mended. */
 export function whyNotRecovered(parts: {
@@ -61,20 +65,28 @@ function whyNotHealthy(world: World): string | undefined {
   return `not healthy after ${RECOVERY_MS} ms without faults: ${states.join(', ')}`;
 }
 
+/** Each is tried again when it fails: the last faults may show only now. */
 function whyNotServing(world: World): string | undefined {
-  const { scheduler, operations, controller } = world;
-  const spots = new Set(makeSwarm(world.seed).shape.spots);
-  const last = [
-    ...[...spots].map((first) => operations.read(controller, { first, count: 4 })),
-    operations.flush(controller),
+  const { scheduler, operations } = world;
+  const spots = [...new Set(makeSwarm(world.seed).shape.spots)];
+  const attempts: (() => Running)[] = [
+    ...spots.map((first) => () => operations.read(world.controller, { first, count: 4 })),
+    () => operations.flush(world.controller),
   ];
-  const isAnswered = (): boolean =>
-    last.every(({ outcome }) => outcome !== undefined) && controller.openCount === 0;
-  if (!scheduler.runUntil(isAnswered, RECOVERY_MS)) {
-    return `${controller.openCount} operations of ${controller.instanceId} were never answered`;
+  const endMs = scheduler.nowMs + RECOVERY_MS;
+  for (let open = attempts; open.length > 0; ) {
+    const running = open.map((attempt) => attempt());
+    const isAnswered = (): boolean =>
+      running.every(({ outcome, controller }) => outcome !== undefined || !controller.isAlive);
+    if (!scheduler.runUntil(isAnswered, endMs - scheduler.nowMs)) {
+      return 'the last reads and the last flush were never answered well';
+    }
+    scheduler.run(PAUSE_MS);
+    open = open.filter((_, index) => running[index]!.outcome?.ok !== true);
   }
-  const failed = last.find(({ outcome }) => outcome?.ok !== true);
-  return failed && `the last ${failed.operation.kind} failed`;
+  const { controller } = world;
+  if (scheduler.runUntil(() => controller.openCount === 0, endMs - scheduler.nowMs)) return undefined;
+  return `${controller.openCount} operations of ${controller.instanceId} were never answered`;
 }
 
 function whyNotSettled(world: World): string | undefined {

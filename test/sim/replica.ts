@@ -310,10 +310,13 @@ export class SimReplica {
         return;
       }
       this.failure = undefined;
-      directory.data.failSync(scheduler.random, isLate);
-      this.#parts.onDamage(this);
-      if (isLate) this.#forgetLater(directory);
-      run.process.post(() => this.#turn(run, { kind: 'synced', failure: 'EIO' }));
+      // What was read before the process hears of it was there: no program can do better.
+      run.process.post(() => {
+        directory.data.failSync(scheduler.random, isLate);
+        this.#parts.onDamage(this);
+        if (isLate) this.#forgetLater(directory);
+        this.#turn(run, { kind: 'synced', failure: 'EIO' });
+      });
     });
   }
 
