@@ -126,7 +126,10 @@ export class Faults {
         this.#cut(controller.instanceId, [node.name]);
         return true;
       case 'cut-node':
-        this.#cut(node.name, this.#world.controllers.map(({ instanceId }) => instanceId));
+        this.#cut(
+          node.name,
+          this.#world.controllers.map(({ instanceId }) => instanceId),
+        );
         return true;
       case 'cut-registry':
         if (controller === undefined) return false;
@@ -352,8 +355,7 @@ export class Faults {
       kind === 'change-replicas' ? this.#random.below(Math.min(nodes.length, 6)) : spec.replicas;
     const failureMode = this.#random.pick(FAILURE_MODES);
     const failureTolerance = this.#random.below(Math.max(1, Math.min(replicas + 1, 5)));
-    const policy =
-      kind === 'change-replicas' ? { replicas } : { failureMode, failureTolerance };
+    const policy = kind === 'change-replicas' ? { replicas } : { failureMode, failureTolerance };
     this.#note(`the policy becomes ${JSON.stringify(policy)}`);
     registry.edit((volume) => ({ ...volume, spec: { ...volume.spec, ...policy } }));
     return true;

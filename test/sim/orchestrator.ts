@@ -1,10 +1,10 @@
-import { withCopies, withGoneInstance } from '../../orchestrator/registry/edits.ts';
+import type { CopyStatus } from '../../controller/protocol/status.ts';
 import { type Action, type CopyEdit, isCopyEdit } from '../../orchestrator/plan/actions.ts';
 import { countQuickExits, isFailing, LOOK_AGAIN_MS } from '../../orchestrator/plan/backoff.ts';
 import type { ObservedNode, ObservedProcess } from '../../orchestrator/plan/observed.ts';
 import { plan } from '../../orchestrator/plan/plan.ts';
 import type { ProcessSpec } from '../../orchestrator/plan/processes.ts';
-import type { CopyStatus } from '../../controller/protocol/status.ts';
+import { withCopies, withGoneInstance } from '../../orchestrator/registry/edits.ts';
 import type { SimController } from './controller.ts';
 import { REGISTRY_HOST } from './registry.ts';
 import type { SimReplica } from './replica.ts';

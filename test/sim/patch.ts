@@ -18,7 +18,8 @@ export function patchSources(patches: readonly Patch[], root: string): void {
   const waiting = new Map(
     patches.map((patch) => [pathToFileURL(`${root}/${patch.file}`).href, [] as Patch[]]),
   );
-  for (const patch of patches) waiting.get(pathToFileURL(`${root}/${patch.file}`).href)!.push(patch);
+  for (const patch of patches)
+    waiting.get(pathToFileURL(`${root}/${patch.file}`).href)!.push(patch);
   registerHooks({
     load(url, context, nextLoad) {
       const loaded = nextLoad(url, context);

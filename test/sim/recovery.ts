@@ -85,7 +85,8 @@ function whyNotServing(world: World): string | undefined {
     open = open.filter((_, index) => running[index]!.outcome?.ok !== true);
   }
   const { controller } = world;
-  if (scheduler.runUntil(() => controller.openCount === 0, endMs - scheduler.nowMs)) return undefined;
+  if (scheduler.runUntil(() => controller.openCount === 0, endMs - scheduler.nowMs))
+    return undefined;
   return `${controller.openCount} operations of ${controller.instanceId} were never answered`;
 }
 
@@ -117,7 +118,8 @@ function whyNotStopped(world: World, orchestrator: Orchestrator): string | undef
   if (!scheduler.runUntil(() => !controller.isAlive, RECOVERY_MS)) {
     return 'the controller never stopped';
   }
-  if (controller.stopCode !== 'stopped') return `the controller stopped with ${controller.stopCode}`;
+  if (controller.stopCode !== 'stopped')
+    return `the controller stopped with ${controller.stopCode}`;
   const hot = inSync(world).find(({ status }) => status?.hotExtents !== 0);
   if (hot !== undefined) return `${hot.replicaId} has hot extents after a clean stop`;
   const unsafe = inSync(world).find(({ directory }) => directory.data.hasUnsynced);
