@@ -13,7 +13,7 @@ export interface Introduction {
  * Connects to a copy, or gives an existing connection its next hello. Without an address nothing
  * happens: the registration that brings it is on its way.
  *
- * @param dataId null to take whatever directory is there
+ * @param dataId null to take whatever directory is there, also one that was rolled back
  */
 export function connect(
   entry: CopyEntry,
@@ -23,6 +23,7 @@ export function connect(
 ): void {
   const { index: copy, address, replicaId } = entry;
   if (address === undefined) return;
-  const hello = { protocolVersion: PROTOCOL_VERSION, replicaId, dataId, ...introduction };
+  const session = dataId === null ? 0 : entry.record.session;
+  const hello = { protocolVersion: PROTOCOL_VERSION, replicaId, dataId, session, ...introduction };
   effects.push({ kind: 'connect', copy, address, hello });
 }

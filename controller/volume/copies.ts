@@ -20,6 +20,8 @@ export interface CopyEntry {
   mustLeave: boolean;
   /** Its bytes are not those that the record speaks of: nothing is known of what it has (N11, I5). */
   isForeign: boolean;
+  /** Not in-sync, and its disk is another one or was rolled back: its sync must compare it all. */
+  hasUnknownContent: boolean;
   /** The orchestrator wants it gone (registration.leaving): it is not synced any more. */
   isUnwanted: boolean;
   /**
@@ -169,9 +171,20 @@ function makeEntry(index: CopyIndex, replicaId: string, record: Copy): CopyEntry
   return {
     ...{ index, bit: 1 << index, replicaId, record },
     ...{ address: undefined, welcome: undefined, mustLeave: false, isForeign: false },
-    ...{ isUnwanted: false, joining: 'no', hasFailed: false, isReceiving: false },
+    ...{
+      hasUnknownContent: false,
+      isUnwanted: false,
+      joining: 'no',
+      hasFailed: false,
+      isReceiving: false,
+    },
     ...{ answeredSeq: 0, leaseUntilMs: 0, lastHeardMs: 0, syncNotBeforeMs: 0 },
   };
+}
+
+/** What it may have forgotten does not matter any more (hello.ts). */
+export function endRestart(entry: CopyEntry): void {
+  if (entry.welcome !== undefined) entry.welcome = { ...entry.welcome, restart: 'none' };
 }
 
 function adoptOne(entry: CopyEntry, record: Copy): void {
@@ -184,6 +197,7 @@ function adoptOne(entry: CopyEntry, record: Copy): void {
     entry.hasFailed = false;
     return;
   }
+  entry.hasUnknownContent = false;
   if (entry.joining !== 'no') {
     entry.joining = 'no';
     entry.isReceiving = false;

@@ -94,12 +94,7 @@ export function whyForeign(entry: CopyEntry, volumeBytes: number): string | unde
   if (record.dataId === null) {
     return welcome.isPristine ? undefined : 'was written to before it ever belonged to the volume';
   }
-  if (record.dataId !== welcome.dataId) return `has data id ${welcome.dataId}`;
-  // Sessions only ever rise, so this disk is one from before (I5).
-  if (welcome.session < record.session) {
-    return `was rolled back: session ${welcome.session}, expected at least ${record.session}`;
-  }
-  return undefined;
+  return record.dataId === welcome.dataId ? undefined : `has data id ${welcome.dataId}`;
 }
 
 function isHere(entry: CopyEntry): boolean {

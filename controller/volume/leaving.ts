@@ -1,5 +1,7 @@
+import { OPCODE } from '../../replica/protocol/constants.ts';
 import type { VolumeSpec } from '../protocol/registration.ts';
-import type { Copies } from './copies.ts';
+import { type Copies, endRestart } from './copies.ts';
+import { makeControl } from './frames.ts';
 import { chooseSurvivor } from './gathering.ts';
 import type { IoPath } from './io-path.ts';
 import { notice, noticeLoss } from './notices.ts';
@@ -26,6 +28,19 @@ export function keepLastCopy(
   noticeLoss(loss, survivor, effects);
   io.sendAgain(survivor, effects);
   effects.push(notice('went on with the first copy to return', { replica: survivor.replicaId }));
+}
+
+/**
+ * Copies that restarted and stayed in-sync are told that they are whole (I13). Not before the record
+ * knows which copies stay: until then the next controller must still find out which had more.
+ */
+export function tellWhole(copies: Copies, io: IoPath, effects: VolumeEffect[]): void {
+  if (copies.inSync().some((entry) => entry.mustLeave)) return;
+  for (const entry of copies.entries) {
+    if ((entry.bit & copies.usable) === 0 || entry.welcome?.restart === 'none') continue;
+    effects.push(makeControl(io, OPCODE.CHECKPOINT, entry.bit));
+    endRestart(entry);
+  }
 }
 
 /** The orchestrator wants a copy gone: it goes as soon as another one has everything (I12). */

@@ -73,10 +73,12 @@ function nextOfOther(entry: CopyEntry, context: Context): Copy {
   }
   if (welcome === undefined || !context.mayJoin || entry.isUnwanted) return record;
   const { dataId, session } = welcome;
-  // Another directory, or the same from before a roll-back: nothing is known of what it has.
-  if (record.dataId !== dataId || session < record.session) {
-    return { ...record, state: 'syncing', dataId, generation: 0, session };
-  }
-  if (record.state === 'syncing' && session === record.session) return record;
-  return { ...record, state: 'syncing', session };
+  const generation = entry.hasUnknownContent || record.dataId !== dataId ? 0 : record.generation;
+  const next: Copy = { ...record, state: 'syncing', dataId, generation, session };
+  const isSame =
+    record.state === next.state &&
+    record.dataId === dataId &&
+    record.generation === generation &&
+    record.session === session;
+  return isSame ? record : next;
 }

@@ -4,7 +4,7 @@ import { type ByteRange, mergeRanges } from '../../replica/common/ranges.ts';
 import { FLAG, OPCODE } from '../../replica/protocol/constants.ts';
 import type { Frame } from '../../replica/protocol/frame.ts';
 import type { SyncProgress } from '../protocol/status.ts';
-import type { CopyEntry } from './copies.ts';
+import { type CopyEntry, endRestart } from './copies.ts';
 import { CopySync, type SyncContext } from './copy-sync.ts';
 import { makeControl, makeMark } from './frames.ts';
 import type { IoPath } from './io-path.ts';
@@ -95,10 +95,7 @@ export class SyncJobs {
     return true;
   }
 
-  /**
-   * All staying copies are equal: what was in doubt gets the newest stamp, for whoever is away, and
-   * copies that restarted are told that they are whole again (I13).
-   */
+  /** All staying copies are equal: what was in doubt gets the newest stamp, for whoever is away. */
   finishEqualising(effects: VolumeEffect[]): void {
     const { copies } = this.#io;
     for (const { start, end } of this.#tail) {
@@ -106,11 +103,6 @@ export class SyncJobs {
         const range = { start: at, end: Math.min(at + MAX_TRIM_BYTES, end) };
         effects.push(makeMark(this.#io, copies.usable, range, { flags: FLAG.ASSIGN }));
       }
-    }
-    for (const entry of copies.entries) {
-      const isWhole = entry.welcome?.restart === 'none';
-      if (isWhole || (entry.bit & copies.usable) === 0) continue;
-      effects.push(makeControl(this.#io, OPCODE.CHECKPOINT, entry.bit));
     }
     this.#tail = [];
     this.stopEqualising();
@@ -219,6 +211,7 @@ export class SyncJobs {
   onCheckpoint(entry: CopyEntry, seq: number): boolean {
     if (this.#jobs.get(entry.index)?.checkpointSeq !== seq) return false;
     this.#jobs.delete(entry.index);
+    endRestart(entry);
     entry.joining = 'durable';
     return true;
   }

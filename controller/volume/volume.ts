@@ -12,7 +12,7 @@ import { Copies, type CopyEntry, describeCopy } from './copies.ts';
 import { whyForeign } from './gathering.ts';
 import { Heartbeats } from './heartbeats.ts';
 import { IoPath, type ReadPayload } from './io-path.ts';
-import { keepLastCopy, letUnwantedLeave } from './leaving.ts';
+import { keepLastCopy, letUnwantedLeave, tellWhole } from './leaving.ts';
 import { notice } from './notices.ts';
 import { nextRecord } from './record-change.ts';
 import { RecordKeeper } from './record-keeper.ts';
@@ -237,10 +237,15 @@ export class Volume {
     }
     if (code === 'WRONG_IDENTITY') {
       if (entry.record.state === 'in-sync') entry.isForeign = entry.mustLeave = true;
-      else connect(entry, this.#introduction, effects, null);
+      else this.#takeWhateverIsThere(entry, effects);
     }
     this.#lose(entry, code, nowMs, effects);
     this.#settle(nowMs, effects);
+  }
+
+  #takeWhateverIsThere(entry: CopyEntry, effects: VolumeEffect[]): void {
+    entry.hasUnknownContent = true;
+    connect(entry, this.#introduction, effects, null);
   }
 
   /** The connection is gone: whatever this copy owed, it may not have done. */
@@ -274,6 +279,7 @@ export class Volume {
     }
     if (isStarting && start.mayServe(nowMs, effects)) this.#serve(nowMs, effects);
     if (this.#phase === 'starting') return;
+    if (!this.#keeper.isChanging) tellWhole(this.#copies, this.#io, effects);
     if (this.#phase === 'active') this.#syncs.start({ nowMs, effects });
     this.#io.setAllowed(isIoAllowed(this.#spec, this.#copies.usableCount));
     this.#io.resume(nowMs, effects);

@@ -24,6 +24,15 @@ export function whyRefused(
   if (hello.dataId !== null && hello.dataId !== metadata.dataId) {
     return refusal('WRONG_IDENTITY', 'data id', metadata.dataId, hello.dataId);
   }
+  if (hello.dataId !== null && metadata.session < hello.session) {
+    const expected = `at least ${hello.session}`;
+    return refusal(
+      'WRONG_IDENTITY',
+      'session (the disk was rolled back)',
+      expected,
+      metadata.session,
+    );
+  }
   if (hello.epoch < metadata.epoch) {
     return refusal('EPOCH_SUPERSEDED', 'epoch', `at least ${metadata.epoch}`, hello.epoch);
   }

@@ -28,6 +28,11 @@ export interface Hello {
   readonly replicaId: string;
   /** The data id that the membership record has for this replica; null when it has none yet. */
   readonly dataId: string | null;
+  /**
+   * Highest session of this copy that the record knows. One that has a lower one was rolled back to
+   * an earlier state of its disk, and refuses before it counts another session (I5).
+   */
+  readonly session: number;
   /** Fencing token (I4): the replica persists it before it answers. */
   readonly epoch: number;
   /** Names this start of a controller; two instances never share one. */
@@ -43,7 +48,7 @@ export interface Welcome {
   readonly sizeBytes: number;
   /** True until the first write: the data file is one hole. */
   readonly isPristine: boolean;
-  /** Counts hellos, persisted: a lower one than before means that the disk was rolled back (I5). */
+  /** Counts hellos, this one included; persisted (I5). */
   readonly session: number;
   /** Highest seq this copy has executed; the next controller numbers on from the highest of all. */
   readonly lastSeq: number;
@@ -100,6 +105,7 @@ export function decodeHello(json: Buffer): Hello {
     volumeId: readString(fields, 'volumeId'),
     replicaId: readString(fields, 'replicaId'),
     dataId: readStringOrNull(fields, 'dataId'),
+    session: readInteger(fields, 'session', { min: 0, max: Number.MAX_SAFE_INTEGER }),
     epoch: readInteger(fields, 'epoch', { min: 1, max: Number.MAX_SAFE_INTEGER }),
     instanceId: readString(fields, 'instanceId', MAX_INSTANCE_ID_LENGTH),
     nonce: readString(fields, 'nonce', NONCE_BYTES * 2),

@@ -149,12 +149,6 @@ describe('copy that came', () => {
     expect(why({ welcome: makeWelcome({ sizeBytes: 4096 }) })).toContain('4096');
   });
 
-  test('I5: is foreign when its disk was rolled back to an earlier session', () => {
-    const copy = { session: 5 };
-    expect(why({ copy, welcome: makeWelcome({ session: 4 }) })).toContain('rolled back');
-    expect(why({ copy, welcome: makeWelcome({ session: 6 }) })).toBeUndefined();
-  });
-
   test('may have any directory when it is to be synced anyway', () => {
     const welcome = makeWelcome({ dataId: 'other' });
     expect(why({ copy: { state: 'stale' }, welcome })).toBeUndefined();

@@ -72,7 +72,8 @@ describe('record', () => {
 
   test('I5: knows nothing of a copy whose disk was rolled back', () => {
     const copy = { state: 'stale', generation: 2, session: 5 } as const;
-    const next = change([{}, { copy, welcome: makeWelcome({ session: 3 }) }]);
+    const welcome = makeWelcome({ session: 3 });
+    const next = change([{}, { copy, welcome, hasUnknownContent: true }]);
     expect(next?.copies.r1).toMatchObject({ state: 'syncing', generation: 0, session: 3 });
   });
 

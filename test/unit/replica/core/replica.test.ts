@@ -42,6 +42,7 @@ describe('replica hello', () => {
     ['another volume', { volumeId: 'v2' }, 'WRONG_IDENTITY'],
     ['another replica', { replicaId: 'r2' }, 'WRONG_IDENTITY'],
     ['another data id', { dataId: 'd2' }, 'WRONG_IDENTITY'],
+    ['a session that this disk never had (I5)', { session: 8 }, 'WRONG_IDENTITY'],
     ['another protocol', { protocolVersion: 1 }, 'FAILED_PRECONDITION'],
   ])('is refused and changes nothing, when it has %s', (_case, fields, code) => {
     const core = new CoreHarness();

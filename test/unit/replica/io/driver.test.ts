@@ -17,7 +17,7 @@ import { RegionMap } from '../../../../replica/store/region-map.ts';
 const SIZE = 1024 * 1024;
 const R = 65536;
 const HELLO = {
-  ...{ protocolVersion: 2, volumeId: 'v1', replicaId: 'r1', dataId: null },
+  ...{ protocolVersion: 2, volumeId: 'v1', replicaId: 'r1', dataId: null, session: 0 },
   ...{ epoch: 1, instanceId: 'i1', nonce: 'n' },
 };
 const METADATA = {

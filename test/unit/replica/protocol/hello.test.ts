@@ -12,7 +12,7 @@ import {
 } from '../../../../replica/protocol/hello.ts';
 
 const HELLO: Hello = {
-  ...{ protocolVersion: 1, volumeId: 'v', replicaId: 'r1', dataId: null },
+  ...{ protocolVersion: 1, volumeId: 'v', replicaId: 'r1', dataId: null, session: 0 },
   ...{ epoch: 4, instanceId: 'i', nonce: 'ab' },
 };
 const WELCOME: Welcome = {
@@ -34,6 +34,7 @@ test.each([
   ['volumeId', ''],
   ['replicaId', 7],
   ['dataId', undefined],
+  ['session', -1],
   ['epoch', 0],
   ['epoch', 1.5],
   ['instanceId', 'x'.repeat(MAX_INSTANCE_ID_LENGTH + 1)],

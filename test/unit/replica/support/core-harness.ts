@@ -22,7 +22,7 @@ export const METADATA: Metadata = {
   isPristine: false,
 };
 export const HELLO: Hello = {
-  ...{ protocolVersion: 2, volumeId: 'v1', replicaId: 'r1', dataId: 'd1' },
+  ...{ protocolVersion: 2, volumeId: 'v1', replicaId: 'r1', dataId: 'd1', session: 7 },
   ...{ epoch: 6, instanceId: 'i6', nonce: 'n' },
 };
 

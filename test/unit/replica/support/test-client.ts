@@ -67,7 +67,13 @@ export class TestClient {
     if (challenge?.opcode !== OPCODE.CHALLENGE) throw new Error('expected a challenge');
     const { nonce } = decodeChallenge(challenge.payload);
     const json = encodeJson({
-      ...{ protocolVersion: PROTOCOL_VERSION, volumeId: 'v1', replicaId: 'r1', dataId: null },
+      ...{
+        protocolVersion: PROTOCOL_VERSION,
+        volumeId: 'v1',
+        replicaId: 'r1',
+        dataId: null,
+        session: 0,
+      },
       ...{ epoch: 1, instanceId: 'i1', nonce: NONCE, ...fields },
     });
     const proof = makeProof(secret, nonce, json);
