@@ -1,5 +1,6 @@
-import type { Copy, Membership } from '../../controller/protocol/membership.ts';
+import type { Membership } from '../../controller/protocol/membership.ts';
 import type { SimController } from './controller.ts';
+import type { DataFile } from './data-file.ts';
 import type { Done, Oracle } from './oracle.ts';
 import type { SimReplica } from './replica.ts';
 
@@ -9,7 +10,7 @@ export interface Facts {
   readonly replicas: ReadonlyMap<string, SimReplica>;
   readonly record: () => Membership;
   readonly failureMode: () => string;
-  /** Whether a controller and a copy can talk to each other, both ways. */
+  /** Whether a controller and a copy can talk to each other, both ways, and both would. */
   readonly isReachable: (controller: SimController, replica: SimReplica) => boolean;
 }
 
@@ -20,6 +21,13 @@ interface Damage {
   readonly isDestroyed: boolean;
 }
 
+/** The last CHECKPOINT that a copy was sent, and what it had to make durable. */
+interface Checkpoint {
+  readonly tick: number;
+  readonly data: DataFile;
+  readonly changeCount: number;
+}
+
 /**
  * The invariants of docs/architecture.md that can be seen from outside, asserted while the cluster
  * runs. The oracle judges what initiators see; these find the cause before anybody sees anything.
@@ -28,6 +36,8 @@ export class Checks {
   readonly violations: string[] = [];
   readonly #facts: Facts;
   readonly #damage = new Map<SimReplica, Damage>();
+  /** Of copies that are being synced. */
+  readonly #checkpoints = new Map<SimReplica, Checkpoint>();
 
   constructor(facts: Facts) {
     this.#facts = facts;
@@ -106,14 +116,16 @@ export class Checks {
   // What controllers do.
 
   /** I6: the first I/O finds all in-sync copies identical. */
-  serving(controller: SimController, startTick: number): void {
+  serving({ instanceId }: SimController, startTick: number): void {
+    // One that was stopped for long may think that it serves; nothing that it does is answered.
+    if (this.#facts.record().controller?.instanceId !== instanceId) return;
     const copies = this.#inSync().filter((replica) => !this.#isExcused(replica, startTick));
     const [first, ...others] = copies;
     for (const other of others) {
       const block = first!.directory.data.findDifference(other.directory.data);
       if (block === undefined) continue;
       const names = `${first!.replicaId} and ${other.replicaId}`;
-      this.fail('I6', `${controller.instanceId} serves while ${names} differ in block ${block}`);
+      this.fail('I6', `${instanceId} serves while ${names} differ in block ${block}`);
       return;
     }
     for (const replica of copies) this.#damage.delete(replica);
@@ -126,7 +138,7 @@ export class Checks {
       (replica) =>
         this.isSound(replica) &&
         replica.status?.restart !== 'may-lack-writes' &&
-        (isPatient || (replica.isRunning && this.#facts.isReachable(controller, replica))),
+        (isPatient || this.#facts.isReachable(controller, replica)),
     );
     if (witness === undefined) return;
     const { replicaId } = witness;
@@ -145,25 +157,32 @@ export class Checks {
     for (const [replicaId, { state, dataId }] of Object.entries(before.copies)) {
       const next = after.copies[replicaId];
       if (next === undefined && state === 'in-sync') this.fail('I12', `${replicaId} was removed`);
-      if (next?.state === 'in-sync' && state !== 'in-sync') this.#joined(replicaId, next);
+      if (next?.state === 'in-sync' && state !== 'in-sync') this.#joined(replicaId);
       const isNewSync = state !== 'syncing' || next?.dataId !== dataId;
       if (next?.state === 'syncing' && isNewSync) this.#syncing(replicaId);
     }
   }
 
-  #syncing(replicaId: string): void {
-    const replica = this.#facts.replicas.get(replicaId);
-    if (replica !== undefined) replica.checkpointedCount = undefined;
+  /** A CHECKPOINT arrived at a copy. */
+  checkpointing(replica: SimReplica): void {
+    const { data } = replica.directory;
+    const { changeCount } = data;
+    this.#checkpoints.set(replica, { tick: this.#facts.oracle.tick(), data, changeCount });
   }
 
-  #joined(replicaId: string, copy: Copy): void {
+  #syncing(replicaId: string): void {
+    const replica = this.#facts.replicas.get(replicaId);
+    if (replica !== undefined) this.#checkpoints.delete(replica);
+  }
+
+  #joined(replicaId: string): void {
     const replica = this.#facts.replicas.get(replicaId);
     if (replica === undefined) return;
-    const { data, metadata } = replica.directory;
-    // If it is gone by now, it never had to be what it was when it answered.
-    if (!replica.isRunning || metadata.dataId !== copy.dataId) return;
+    const checkpoint = this.#checkpoints.get(replica);
+    // Whatever happened to it since it answered, it had been what it said.
+    if (checkpoint !== undefined && this.#isExcused(replica, checkpoint.tick)) return;
     this.#damage.delete(replica);
-    if ((replica.checkpointedCount ?? Number.POSITIVE_INFINITY) <= data.durableCount) return;
+    if (checkpoint !== undefined && checkpoint.changeCount <= checkpoint.data.durableCount) return;
     this.fail('I14', `${replicaId} is in-sync before what it received is durable`);
   }
 
@@ -173,7 +192,7 @@ export class Checks {
     );
   }
 
-  /** It lost something since then, so it need not have what it had. */
+  /** It lost something after `tick`, so it need not have what it had. */
   #isExcused(replica: SimReplica, tick: number): boolean {
     const damage = this.#damage.get(replica);
     return damage !== undefined && (damage.isDestroyed || damage.tick > tick);

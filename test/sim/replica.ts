@@ -24,6 +24,8 @@ export interface ReplicaParts {
   readonly directory: Directory;
   /** Told of the epoch that each write and trim belongs to, for the checks. */
   readonly onChange: (replica: SimReplica, epoch: number) => void;
+  /** A CHECKPOINT arrived. */
+  readonly onCheckpoint: (replica: SimReplica) => void;
   /** It lost something that it had answered for, or may have. */
   readonly onDamage: (replica: SimReplica) => void;
   /** It ended by itself. */
@@ -52,8 +54,6 @@ export class SimReplica {
   failure: DiskFailure | undefined;
   /** The process is killed after so many effects more. */
   crashAfter: number | undefined;
-  /** Changes that the last CHECKPOINT had to make durable; undefined when a sync has sent none. */
-  checkpointedCount: number | undefined;
   readonly #parts: ReplicaParts;
   readonly #connections = new Map<number, Connection>();
   /** By connection, of its hello. */
@@ -128,7 +128,7 @@ export class SimReplica {
     for (const message of messages) {
       const { nowMs } = run.process.clock;
       if (message.kind === 'frame') {
-        if (message.frame.opcode === OPCODE.CHECKPOINT) this.#noteCheckpoint();
+        if (message.frame.opcode === OPCODE.CHECKPOINT) this.#parts.onCheckpoint(this);
         events.push({ kind: 'frame', connection: id, frame: message.frame, nowMs });
         continue;
       }
@@ -144,10 +144,6 @@ export class SimReplica {
       }
     }
     if (events.length > 0) this.#turn(run, ...events);
-  }
-
-  #noteCheckpoint(): void {
-    this.checkpointedCount = this.directory.data.changeCount;
   }
 
   #turn(run: Run, ...events: readonly ReplicaEvent[]): void {

@@ -140,8 +140,9 @@ export class World {
       );
   }
 
-  #isReachable({ instanceId }: SimController, { node }: SimReplica): boolean {
+  #isReachable({ instanceId }: SimController, { node, process }: SimReplica): boolean {
     const { network } = this;
+    if (process === undefined || process.isPaused) return false;
     return !network.route(instanceId, node).isCut && !network.route(node, instanceId).isCut;
   }
 
@@ -205,6 +206,7 @@ export class World {
       ...{ scheduler, trace, replicaId, node, process: this.#process },
       directory: this.#makeDirectory(replicaId),
       onChange: (changing, epoch) => checks.changing(changing, epoch),
+      onCheckpoint: (asked) => checks.checkpointing(asked),
       onDamage: (damaged) => checks.damaged(damaged),
       onStop: (stopped) => this.onReplicaEnd?.(stopped),
     });
