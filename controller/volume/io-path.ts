@@ -253,15 +253,34 @@ export class IoPath implements FrameNumbers {
   /**
    * Sends everything that this copy has not answered once more, in order, after it reconnected. What
    * it did before something that it has answered, a write with FUA, only lacks its flush: done
-   * again, it would undo the newer one (I15).
+   * again, it would undo the newer one (I15). After a power loss nothing that it answered counts.
    */
   sendAgain(entry: CopyEntry, effects: VolumeEffect[]): void {
+    const hasLostPower = entry.welcome?.restart === 'may-lack-writes';
     for (const mutation of this.#mutations.values()) {
+      if (hasLostPower && !mutation.isStable) mutation.pending |= entry.bit;
       if ((mutation.pending & entry.bit) === 0) continue;
       // Its data may be gone: what was acknowledged is the caller's to use again.
       assert(!mutation.isStable, 'the last copy answered all that was acknowledged');
-      const isDone = mutation.seq < entry.answeredSeq;
+      const isDone = mutation.seq < entry.answeredSeq && !hasLostPower;
       this.#send(isDone ? { ...mutation, operation: FLUSH } : mutation, entry.bit, effects);
+    }
+  }
+
+  /**
+   * Acknowledged writes may be gone, and initiators learn of it with their next command (I13). A
+   * flush that they asked for before must not tell them that those are safe.
+   */
+  failFlushes(effects: VolumeEffect[]): void {
+    const isFlush = (waiting: Waiting): boolean => waiting.operation.kind === 'flush';
+    for (const waiting of this.#waiting.filter(isFlush)) {
+      effects.push(failed(waiting.request, 'NOT_READY'));
+    }
+    this.#waiting = this.#waiting.filter((waiting) => !isFlush(waiting));
+    for (const mutation of this.#mutations.values()) {
+      if (mutation.operation.kind !== 'flush' || mutation.request === undefined) continue;
+      effects.push(failed(mutation.request, 'NOT_READY'));
+      mutation.request = undefined;
     }
   }
 

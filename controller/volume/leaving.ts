@@ -25,7 +25,7 @@ export function keepLastCopy(
   const { survivor, loss } = choice;
   survivor.mustLeave = false;
   copies.recount();
-  noticeLoss(loss, survivor, effects);
+  noticeLoss(loss, survivor, io, effects);
   io.sendAgain(survivor, effects);
   effects.push(notice('went on with the first copy to return', { replica: survivor.replicaId }));
 }

@@ -1,5 +1,6 @@
 import type { CopyEntry } from './copies.ts';
 import type { Loss } from './gathering.ts';
+import type { IoPath } from './io-path.ts';
 import type { VolumeEffect } from './step.ts';
 
 /** A state transition worth one line in the log. */
@@ -8,8 +9,14 @@ export function notice(message: string, fields: Readonly<Record<string, unknown>
 }
 
 /** Says what may be gone, to the operator and to the initiators (I13). */
-export function noticeLoss(loss: Loss, { replicaId }: CopyEntry, effects: VolumeEffect[]): void {
+export function noticeLoss(
+  loss: Loss,
+  { replicaId }: CopyEntry,
+  io: IoPath,
+  effects: VolumeEffect[],
+): void {
   if (loss === 'none') return;
+  io.failFlushes(effects);
   const consequence = 'writes that were acknowledged but never flushed may be gone';
   const message =
     loss === 'all-lost-power'

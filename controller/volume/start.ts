@@ -66,7 +66,7 @@ export class VolumeStart {
     }
     io.primary = decision.primary;
     syncs.rememberTail(decision.tail);
-    noticeLoss(decision.loss, decision.primary, effects);
+    noticeLoss(decision.loss, decision.primary, io, effects);
     copies.recount();
     this.#phase = 'settling';
     return true;
