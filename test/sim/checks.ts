@@ -10,8 +10,6 @@ export interface Facts {
   readonly replicas: ReadonlyMap<string, SimReplica>;
   readonly record: () => Membership;
   readonly failureMode: () => string;
-  /** Whether a controller and a copy can talk to each other, both ways, and both would. */
-  readonly isReachable: (controller: SimController, replica: SimReplica) => boolean;
 }
 
 /** How a copy came to lack something that it had answered for. */
@@ -55,11 +53,6 @@ export class Checks {
       tick: this.#facts.oracle.tick(),
       isDestroyed: isDestroyed || earlier?.isDestroyed === true,
     });
-  }
-
-  /** Holds what the record says it does, as far as one can know. */
-  isSound(replica: SimReplica): boolean {
-    return !this.#damage.has(replica);
   }
 
   isDestroyed(replica: SimReplica): boolean {
@@ -131,18 +124,22 @@ export class Checks {
     for (const replica of copies) this.#damage.delete(replica);
   }
 
-  /** I13: writes are given up only when no in-sync copy has them, or in alwayson none in reach. */
+  /** I13: writes are given up only when no in-sync copy has them, or in alwayson none that is there. */
   powerLost(controller: SimController): void {
     const isPatient = this.#facts.failureMode() !== 'alwayson';
     const witness = this.#inSync().find(
-      (replica) =>
-        this.isSound(replica) &&
-        replica.status?.restart !== 'may-lack-writes' &&
-        (isPatient || this.#facts.isReachable(controller, replica)),
+      (replica) => this.#hasEverything(replica) && (isPatient || isConnected(controller, replica)),
     );
     if (witness === undefined) return;
     const { replicaId } = witness;
     this.fail('I13', `${controller.instanceId} gives writes up that ${replicaId} has`);
+  }
+
+  /** It lost nothing, nor does it believe so. */
+  #hasEverything(replica: SimReplica): boolean {
+    const { status, directory } = replica;
+    const isModest = status?.restart === 'may-lack-writes' || directory.metadata.mayLackWrites;
+    return !this.#damage.has(replica) && !isModest;
   }
 
   /** I3, I12, I14: what may become of the record. */
@@ -197,6 +194,11 @@ export class Checks {
     const damage = this.#damage.get(replica);
     return damage !== undefined && (damage.isDestroyed || damage.tick > tick);
   }
+}
+
+function isConnected(controller: SimController, { replicaId }: SimReplica): boolean {
+  const status = controller.statuses()?.find((copy) => copy.replicaId === replicaId);
+  return status?.isConnected === true;
 }
 
 function inSyncIn({ copies }: Membership): string[] {

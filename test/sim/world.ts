@@ -66,7 +66,6 @@ export class World {
     this.checks = new Checks({
       ...{ oracle: this.oracle, replicas: this.replicas, record: () => this.registry.record },
       failureMode: () => this.registry.volume.spec.failureMode,
-      isReachable: (controller, replica) => this.#isReachable(controller, replica),
     });
     this.operations = new Operations(this);
     this.registry.onStored = (before, after) => {
@@ -138,12 +137,6 @@ export class World {
           },
         },
       );
-  }
-
-  #isReachable({ instanceId }: SimController, { node, process }: SimReplica): boolean {
-    const { network } = this;
-    if (process === undefined || process.isPaused) return false;
-    return !network.route(instanceId, node).isCut && !network.route(node, instanceId).isCut;
   }
 
   // Replicas.
