@@ -197,6 +197,11 @@ function adoptOne(entry: CopyEntry, record: Copy): void {
     entry.hasFailed = false;
     return;
   }
+  // The change that made it in-sync was under way while its disk became another one.
+  const isOther = record.dataId !== null && entry.welcome?.dataId !== record.dataId;
+  if (entry.welcome !== undefined && (isOther || entry.hasUnknownContent)) {
+    entry.isForeign = entry.mustLeave = true;
+  }
   entry.hasUnknownContent = false;
   if (entry.joining !== 'no') {
     entry.joining = 'no';

@@ -1,6 +1,6 @@
 import { OPCODE } from '../../replica/protocol/constants.ts';
 import type { VolumeSpec } from '../protocol/registration.ts';
-import { type Copies, endRestart } from './copies.ts';
+import { type Copies, type CopyEntry, endRestart } from './copies.ts';
 import { makeControl } from './frames.ts';
 import { chooseSurvivor } from './gathering.ts';
 import type { IoPath } from './io-path.ts';
@@ -23,11 +23,17 @@ export function keepLastCopy(
   const choice = chooseSurvivor(inSync, spec);
   if (choice === undefined) return;
   const { survivor, loss } = choice;
+  // A copy on its way in has every acknowledged write: with it in-sync, this one need not stay.
+  if (loss !== 'none' && copies.entries.some(isJoining)) return;
   survivor.mustLeave = false;
   copies.recount();
   noticeLoss(loss, survivor, io, effects);
   io.sendAgain(survivor, effects);
   effects.push(notice('went on with the first copy to return', { replica: survivor.replicaId }));
+}
+
+function isJoining({ joining, welcome }: CopyEntry): boolean {
+  return joining !== 'no' && welcome !== undefined;
 }
 
 /**

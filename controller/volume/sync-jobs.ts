@@ -22,6 +22,7 @@ interface Job {
   readonly startedMs: number;
   /** The CHECKPOINT of a copy that received everything (I14); undefined before. */
   checkpointSeq: number | undefined;
+  checkpointSentMs: number;
   /** While initiators are busy, the next piece waits until then. */
   pausedUntilMs: number;
 }
@@ -129,7 +130,8 @@ export class SyncJobs {
     const isPristine = entry.welcome?.isPristine === true;
     const work = { kind: 'volume', sizeBytes, known: { generation, isPristine } } as const;
     const sync = new CopySync({ source, target: entry.bit, work });
-    const job = { sync, startedMs: turn.nowMs, checkpointSeq: undefined, pausedUntilMs: 0 };
+    const times = { startedMs: turn.nowMs, checkpointSentMs: 0, pausedUntilMs: 0 };
+    const job: Job = { sync, checkpointSeq: undefined, ...times };
     this.#jobs.set(entry.index, job);
     this.#advance(entry, job, turn);
   }
@@ -191,6 +193,7 @@ export class SyncJobs {
       this.#io.copies.recount();
       const checkpoint = makeControl(this.#io, OPCODE.CHECKPOINT, target.bit);
       job.checkpointSeq = checkpoint.seq;
+      job.checkpointSentMs = nowMs;
       effects.push(checkpoint);
       return;
     }
@@ -246,6 +249,10 @@ export class SyncJobs {
 
   /** Whether a request of a sync has waited for this copy since before `sinceMs`. */
   hasOverdue(copy: CopyMask, sinceMs: number): boolean {
+    for (const { sync, checkpointSeq, checkpointSentMs } of this.#jobs.values()) {
+      const isOwed = checkpointSeq !== undefined && sync.target === copy;
+      if (isOwed && checkpointSentMs < sinceMs) return true;
+    }
     return this.#syncs().some((sync) => sync.hasOverdue(copy, sinceMs));
   }
 
