@@ -48,9 +48,10 @@ export function decideStart(
   random: number,
 ): StartDecision | undefined {
   const here = inSync.filter(isHere);
-  // One that failed would fail again; without it the start can go on.
+  // One that failed would fail again; without it the start can go on, if that loses nothing (I13).
   const sound = here.filter((entry) => !entry.hasFailed);
-  const present = sound.length > 0 ? sound : here;
+  const isEnough = sound.some(isWhole) || (sound.length > 0 && !here.some(isWhole));
+  const present = isEnough ? sound : here;
   const best = Math.min(...present.map(rankOf));
   const candidates = present.filter((entry) => rankOf(entry) === best);
   const primary = candidates[Math.floor(random * candidates.length)];

@@ -74,6 +74,11 @@ export class ChangeHistory {
     return joinNearest(ranges, MAX_TAIL_RANGES);
   }
 
+  /** Numbers that the next controller must not use again. */
+  noteSeq(seq: number): void {
+    this.#tail.noteSeq(seq);
+  }
+
   /** Bytes are about to change. */
   recordChange(frame: Frame): void {
     this.#tail.add(frame.seq, frame.offset, frame.offset + frame.length);
@@ -82,7 +87,6 @@ export class ChangeHistory {
 
   /** Regions get a stamp, their bytes stay. */
   recordMark(frame: Frame): void {
-    this.#tail.noteSeq(frame.seq);
     this.#stamp(frame);
   }
 
@@ -93,8 +97,6 @@ export class ChangeHistory {
 
   settle(stableSeq: number): void {
     this.#tail.settle(stableSeq);
-    // The controller has compared what was in doubt. What may lack writes waits for a CHECKPOINT.
-    if (this.#restart === 'killed' && stableSeq > 0) this.endRestart();
   }
 
   /** The controller says that all its writes have been answered by all copies. */
@@ -102,7 +104,10 @@ export class ChangeHistory {
     this.#tail.clear();
   }
 
-  /** This copy is whole again. */
+  /**
+   * The controller has compared what was in doubt: this copy is whole again. Only a CHECKPOINT says
+   * so. A stableSeq does not: it may be that of a controller that is about to strike this copy off.
+   */
   endRestart(): void {
     this.#restart = 'none';
     this.#restartRanges = [];

@@ -34,13 +34,14 @@ test('restart, that may lack writes, is remembered under the new boot id', () =>
   expect(persist).toMatchObject({ metadata: { mayLackWrites: true, bootId: 'next boot' } });
 });
 
-test('restart, is over after a kill, once the controller calls anything stable', () => {
+test('restart, is not over after a kill because a controller calls something stable', () => {
   const core = killed();
   core.hello(1);
-  core.send(1, OPCODE.WRITE, { seq: 9, stableSeq: 0 });
+  core.send(1, OPCODE.HEARTBEAT, { stableSeq: 1 });
   expect(core.welcome(2)).toMatchObject({ restart: 'killed', tail: HOT_RANGES });
-  core.send(2, OPCODE.HEARTBEAT, { stableSeq: 1 });
-  expect(core.welcome(3)).toMatchObject({ restart: 'none', tail: [{ start: 0, end: 4096 }] });
+  core.send(2, OPCODE.CHECKPOINT, { seq: 4 });
+  core.settle();
+  expect(core.welcome(3)).toMatchObject({ restart: 'none', tail: [] });
 });
 
 test('restart, that may lack writes, is over by nothing but a checkpoint, and durably so', () => {
@@ -69,10 +70,15 @@ test('restart, is not over, when the checkpoint was asked for by a connection th
 test('extents that were hot at the start, stay so until the restart is over, and no longer', () => {
   const core = killed();
   core.hello(1);
-  for (let beat = 0; beat < 6; beat += 1) core.send(1, OPCODE.HEARTBEAT, { stableSeq: 0 });
+  const beats = () => {
+    for (let beat = 0; beat < 6; beat += 1) core.send(1, OPCODE.HEARTBEAT, { stableSeq: 4 });
+  };
+  beats();
   expect(core.settle()).toEqual([]);
-  core.send(1, OPCODE.HEARTBEAT, { stableSeq: 4 });
-  expect(words(core.settle())).toEqual(['fdatasync', 'save regions', 'save hot']);
+  core.send(1, OPCODE.CHECKPOINT, { seq: 5 });
+  core.settle();
+  beats();
+  expect(words(core.settle())).toEqual(['fdatasync', 'save hot']);
   expect(core.replica.status.hotExtents).toBe(0);
   // That nobody can tell is in the map by now, which outlives the bits.
   expect(core.regions.newest(0, R)).toBe(STAMP.UNKNOWN);
