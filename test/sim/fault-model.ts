@@ -39,6 +39,7 @@ export const FAULT_KINDS = [
   'cut-route',
   'cut-node',
   'cut-registry',
+  'partition',
   'slow-network',
   'kill-replica',
   'kill-replica-within',

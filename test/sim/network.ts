@@ -19,6 +19,8 @@ export interface Delays {
   readonly maxMs: number;
 }
 
+export const NORMAL_DELAYS: Delays = { minMs: 0.1, maxMs: 2 };
+
 /** One way between two hosts. What is sent while it is cut waits, as TCP sends again and again. */
 export class Route {
   #isCut = false;
@@ -46,7 +48,7 @@ export class Route {
 
 /** All hosts, and every connection between them. */
 export class Network {
-  delays: Delays = { minMs: 0.1, maxMs: 2 };
+  delays = NORMAL_DELAYS;
   readonly connections = new Set<Connection>();
   readonly #scheduler: Scheduler;
   readonly #routes = new Map<string, Route>();
