@@ -23,6 +23,8 @@ interface Move extends ByteRange {
   readonly sentMs: number;
   /** When the first request of this piece was sent. */
   readonly startedMs: number;
+  /** Of the record when the source was asked. */
+  readonly generation: number;
 }
 
 /** The stamps of one window, asked of source and target with one request. */
@@ -210,7 +212,8 @@ export class CopySync {
     const isHashing = piece.stage === 'hashing';
     const opcode = isHashing ? OPCODE.HASHES : OPCODE.READ;
     const question = makeControl(numbers, opcode, isHashing ? this.#both : this.source, piece);
-    this.#moves.set(question.seq, { ...piece, hashes: new Map(), sentMs: nowMs });
+    const { generation } = numbers;
+    this.#moves.set(question.seq, { ...piece, hashes: new Map(), sentMs: nowMs, generation });
     effects.push(question);
   }
 
@@ -227,7 +230,7 @@ export class CopySync {
     const { startedMs } = move;
     for (const { start, end, isEqual, stamp } of compare(move, source, target)) {
       if (isEqual) {
-        this.#mark({ start, end }, stamp, context);
+        this.#mark({ start, end }, stamp, move, context);
         this.#doneBytes += end - start;
       } else {
         this.#differenceBytes += end - start;
@@ -238,10 +241,9 @@ export class CopySync {
   }
 
   /** Equal bytes take the source's stamp; one that nobody knew is settled on both sides. */
-  #mark(range: ByteRange, stamp: number, { numbers, effects }: SyncContext): void {
-    const isUnknown = stamp === STAMP.UNKNOWN;
-    const generation = isUnknown ? numbers.generation : Math.max(stamp, 1);
-    const copies = isUnknown ? this.#both : this.target;
+  #mark(range: ByteRange, stamp: number, move: Move, { numbers, effects }: SyncContext): void {
+    const copies = stamp === STAMP.UNKNOWN ? this.#both : this.target;
+    const generation = stampFor(stamp, move, numbers);
     effects.push(makeMark(numbers, copies, range, { flags: FLAG.ASSIGN, generation }));
   }
 
@@ -256,7 +258,7 @@ export class CopySync {
     const write = {
       ...makeControl(numbers, opcode, this.target, move),
       flags: FLAG.ASSIGN | (isHole ? 0 : frame.flags & FLAG.LZ4),
-      generation: isUnknown ? numbers.generation : Math.max(frame.generation, 1),
+      generation: stampFor(frame.generation, move, numbers),
       // The payload is a view on the receive buffer, which is used again.
       data: isHole ? undefined : Buffer.from(frame.payload),
       isEncoded: true,
@@ -275,6 +277,15 @@ export class CopySync {
     if (move.stage === 'writing') return copy === this.target;
     return (copy & this.#both) !== 0 && !move.hashes.has(copy);
   }
+}
+
+/**
+ * The stamp that the target takes over. If a copy was struck off since the source was asked, the marks
+ * for it may have come behind the source's answer, and must not be undone on the target.
+ */
+function stampFor(stamp: number, move: Move, { generation }: FrameNumbers): number {
+  if (stamp === STAMP.UNKNOWN || move.generation !== generation) return generation;
+  return Math.max(stamp, 1);
 }
 
 const ENTRY_BYTES = STAMP_BYTES + DIGEST_BYTES;
