@@ -1,6 +1,7 @@
 import type { Membership } from '../../controller/protocol/membership.ts';
 import type { SimController } from './controller.ts';
 import type { DataFile } from './data-file.ts';
+import type { Directory } from './directory.ts';
 import type { Done, Oracle } from './oracle.ts';
 import type { SimReplica } from './replica.ts';
 
@@ -34,6 +35,8 @@ export class Checks {
   readonly violations: string[] = [];
   readonly #facts: Facts;
   readonly #damage = new Map<SimReplica, Damage>();
+  /** The newest that each has seen. */
+  readonly #epochs = new Map<Directory, number>();
   /** Of copies that are being synced. */
   readonly #checkpoints = new Map<SimReplica, Checkpoint>();
 
@@ -59,11 +62,11 @@ export class Checks {
     return this.#damage.get(replica)?.isDestroyed === true;
   }
 
-  /** I4: a copy carries out nothing of an older epoch than it has persisted. */
-  changing(replica: SimReplica, epoch: number): void {
-    const { epoch: newest } = replica.directory.metadata;
-    if (epoch === newest) return;
-    this.fail('I4', `${replica.replicaId} writes for epoch ${epoch}, knowing ${newest}`);
+  /** I4: a directory that has seen an epoch is changed by no older one. */
+  changing({ replicaId, directory }: SimReplica, epoch: number): void {
+    const newest = this.#epochs.get(directory) ?? 0;
+    if (epoch < newest) this.fail('I4', `${replicaId} writes for epoch ${epoch} after ${newest}`);
+    this.#epochs.set(directory, Math.max(newest, epoch, directory.metadata.epoch));
   }
 
   // What initiators are told.

@@ -3,6 +3,7 @@ import type { Registration } from '../../controller/protocol/registration.ts';
 import type { CopyStatus } from '../../controller/protocol/status.ts';
 import type { VolumeOperation, VolumeOutcome } from '../../controller/volume/operation.ts';
 import type { RequestHandle, VolumeEffect, VolumeEvent } from '../../controller/volume/step.ts';
+import type { Timing } from '../../controller/volume/timing.ts';
 import { Volume } from '../../controller/volume/volume.ts';
 import type { ErrorCode } from '../../replica/common/errors.ts';
 import { readPayload, reuseData } from './content.ts';
@@ -10,13 +11,14 @@ import { type Dial, Links } from './links.ts';
 import type { Process } from './process.ts';
 import type { SimRegistry } from './registry.ts';
 import type { Scheduler } from './scheduler.ts';
-import { REGISTRY_ANSWER_MS, SIM_TIMING } from './timing.ts';
+import { REGISTRY_ANSWER_MS } from './timing.ts';
 import type { Trace } from './trace.ts';
 
 export interface ControllerParts {
   readonly scheduler: Scheduler;
   readonly registry: SimRegistry;
   readonly process: Process;
+  readonly timing: Timing;
   readonly dial: Dial;
   readonly trace: Trace;
   /** Names the process and, since each has an address of its own, its host. */
@@ -55,7 +57,7 @@ export class SimController {
     this.#parts = parts;
     this.process = parts.process;
     this.instanceId = parts.instanceId;
-    this.volume = new Volume(readPayload, SIM_TIMING);
+    this.volume = new Volume(readPayload, parts.timing);
     this.#links = new Links(parts.process, parts.dial, {
       onUp: (copy, welcome) => this.#step({ kind: 'link-up', copy, welcome, nowMs: this.nowMs }),
       onFrame: (copy, frame) => this.#step({ kind: 'frame', copy, frame, nowMs: this.nowMs }),
@@ -269,7 +271,7 @@ export class SimController {
   }
 
   #tickLater(): void {
-    this.process.after(SIM_TIMING.heartbeatMs, () => {
+    this.process.after(this.#parts.timing.heartbeatMs, () => {
       this.turn({ kind: 'tick', nowMs: this.nowMs });
       this.#tickLater();
     });

@@ -97,6 +97,7 @@ export class Faults {
   }
 
   #disturbController(kind: FaultKind): boolean {
+    const { random, orchestrator } = this.#tools;
     const controller = this.#tools.pickController();
     if (controller === undefined) return false;
     const { instanceId, process } = controller;
@@ -108,6 +109,7 @@ export class Faults {
       case 'stop-controller':
         process.pause();
         this.#tools.mendLater(`${instanceId} is stopped`, () => process.resume());
+        if (random.chance(0.3)) orchestrator.forgetController();
         return true;
       case 'shut-controller-down':
         this.#tools.note(`${instanceId} is asked to stop`);
@@ -116,7 +118,7 @@ export class Faults {
         return true;
       default:
         this.#tools.note('the orchestrator starts another controller');
-        this.#tools.orchestrator.forgetController();
+        orchestrator.forgetController();
         return true;
     }
   }

@@ -64,10 +64,11 @@ export const MUTATIONS: readonly Mutation[] = [
       find: 'if (hello.dataId !== null && hello.dataId !== metadata.dataId) {',
       replace: 'if (hello.dataId === undefined) {',
     },
+    { file: REFUSED, find: 'metadata.session < hello.session', replace: 'metadata.session < 0' },
     {
       file: 'controller/volume/gathering.ts',
-      find: 'if (record.dataId !== welcome.dataId)',
-      replace: 'if (record.dataId === undefined)',
+      find: 'return record.dataId === welcome.dataId ? undefined',
+      replace: 'return record.dataId !== null ? undefined',
     },
   ),
   mutate('trust-rolled-back', 'I5: a disk restored from earlier passes for what it was', {
@@ -86,9 +87,9 @@ export const MUTATIONS: readonly Mutation[] = [
     replace: 'const tasks = planRanges([]);',
   }),
   mutate('read-without-lease', 'I7: a controller reads when it may have been replaced', {
-    file: IO_PATH,
-    find: 'if (nowMs >= this.#copies.leaseUntilMs) this.#startOrHold(',
-    replace: 'if (nowMs < 0) this.#startOrHold(',
+    file: COPIES,
+    find: 'this.leaseUntilMs = Math.min(this.leaseUntilMs, entry.leaseUntilMs);',
+    replace: '',
   }),
   mutate('serve-beside-lease', 'I7: a controller serves while another may still read', {
     file: 'controller/volume/start.ts',

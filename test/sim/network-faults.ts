@@ -31,8 +31,10 @@ export function disturbNetwork(kind: NetworkFault, tools: FaultTools): boolean {
       cut(node, namesOf(controllers), tools);
       return true;
     case 'cut-registry':
-      if (controller !== undefined) cut(controller, [REGISTRY_HOST], tools);
-      return controller !== undefined;
+      if (controller === undefined) return false;
+      cut(controller, [REGISTRY_HOST], tools);
+      if (random.chance(0.3)) tools.orchestrator.forgetController();
+      return true;
     case 'partition':
       if (controller !== undefined) partition(controller, tools);
       return controller !== undefined;

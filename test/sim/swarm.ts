@@ -1,8 +1,10 @@
 import { FAILURE_MODES, type FailureMode } from '../../controller/protocol/registration.ts';
+import type { Timing } from '../../controller/volume/timing.ts';
 import { BLOCK_BYTES, EXTENT_BYTES, REGION_BYTES } from '../../replica/common/limits.ts';
 import { SeededRandom } from '../support/random.ts';
 import { FAULT_KINDS, type FaultKind, KINDS_NOT_SURVIVED } from './fault-model.ts';
 import type { ProcessOptions } from './process.ts';
+import { SIM_TIMING } from './timing.ts';
 import type { Shape } from './workload.ts';
 import { BLOCK_COUNT } from './world.ts';
 
@@ -13,6 +15,7 @@ export interface Swarm {
   readonly failureMode: FailureMode;
   readonly failureTolerance: number;
   readonly process: ProcessOptions;
+  readonly timing: Timing;
   readonly replaceAfterMs: number;
   readonly chaosMs: number;
   readonly faults: {
@@ -52,6 +55,8 @@ export function makeSwarm(seed: number): Swarm {
     failureMode: random.pick(FAILURE_MODES),
     failureTolerance: random.below(Math.min(replicas + 1, 5)),
     process: { hasDrift: random.chance(0.7), busyRate: random.pick([0, 0.02, 0.2]) },
+    // A short wait brings a start closer to the end of what its predecessor may do.
+    timing: { ...SIM_TIMING, gatherMs: random.pick([20, SIM_TIMING.gatherMs]) },
     replaceAfterMs: random.pick([100, 400, 3_000]),
     chaosMs: random.pick([600, 1_200, 2_000]),
     faults: {
@@ -86,6 +91,7 @@ function makeShape(random: SeededRandom): Shape {
     spotBlocks,
     isSequential: random.chance(0.3),
     thinkMs: random.pick([2, 10, 50]),
+    patienceMs: random.pick([150, 800]),
     quietMs: random.pick([0, 0, 400]),
   };
 }

@@ -19,12 +19,12 @@ export interface Shape {
   readonly isSequential: boolean;
   /** Longest pause between two operations of a client. */
   readonly thinkMs: number;
+  /** After this long an initiator gives a command up, and its session with it. */
+  readonly patienceMs: number;
   /** Now and then everybody pauses for so long: copies get idle. */
   readonly quietMs: number;
 }
 
-/** After this long an initiator gives a command up, and its session with it. */
-const PATIENCE_MS = 800;
 const BUSY_MS = 300;
 
 interface Client {
@@ -86,7 +86,7 @@ export class Workload {
     if (random.chance(this.#shape.cancels)) {
       scheduler.after(random.between(0, 50), () => operations.cancel(running));
     }
-    scheduler.after(PATIENCE_MS, () => this.#giveUp(client, running));
+    scheduler.after(this.#shape.patienceMs, () => this.#giveUp(client, running));
   }
 
   #operate(client: Client, controller: SimController): Running {

@@ -1,5 +1,6 @@
 import { makeInitialMembership } from '../../controller/protocol/membership.ts';
 import type { FailureMode } from '../../controller/protocol/registration.ts';
+import type { Timing } from '../../controller/volume/timing.ts';
 import { replicaIdOf, type VolumeRecord } from '../../orchestrator/model/volume.ts';
 import { BLOCK_BYTES, EXTENT_BYTES, REGION_BYTES } from '../../replica/common/limits.ts';
 import { Checks } from './checks.ts';
@@ -14,6 +15,7 @@ import { Process, type ProcessOptions } from './process.ts';
 import { SimRegistry } from './registry.ts';
 import { SimReplica } from './replica.ts';
 import { Scheduler } from './scheduler.ts';
+import { SIM_TIMING } from './timing.ts';
 import { Trace } from './trace.ts';
 
 /** Two whole extents, and a third whose last region is a short one. */
@@ -30,6 +32,7 @@ export interface WorldOptions {
   readonly failureMode?: FailureMode;
   readonly failureTolerance?: number;
   readonly process?: ProcessOptions;
+  readonly timing?: Timing;
 }
 
 /** All processes, machines and wires of one volume, and whoever watches them. */
@@ -49,6 +52,7 @@ export class World {
   onControllerEnd: ((controller: SimController) => void) | undefined;
   onReplicaEnd: ((replica: SimReplica) => void) | undefined;
   readonly #process: ProcessOptions;
+  readonly #timing: Timing;
   readonly #startTicks = new Map<SimController, number>();
   #directoryCount = 0;
 
@@ -59,6 +63,7 @@ export class World {
     this.network = new Network(this.scheduler);
     this.trace = new Trace(this.scheduler);
     this.#process = options.process ?? { hasDrift: false, busyRate: 0 };
+    this.#timing = options.timing ?? SIM_TIMING;
     this.nodes = Array.from({ length: nodeCount }, (_, index) => {
       return new SimNode(`node${index + 1}`, this.trace);
     });
@@ -98,6 +103,7 @@ export class World {
     const controller = new SimController({
       ...{ scheduler, registry, trace, instanceId, dial: this.#dialFrom(instanceId) },
       process: new Process(scheduler, this.#process),
+      timing: this.#timing,
       onServing: () => this.#serving(controller),
       onPowerLost: () => this.#powerLost(controller),
       onEnd: () => this.onControllerEnd?.(controller),
