@@ -9,11 +9,15 @@ export interface Introduction {
   readonly instanceId: string;
 }
 
+/** Instead of a data id. */
+export const WHATEVER_IS_THERE = null;
+
 /**
  * Connects to a copy, or gives an existing connection its next hello. Without an address nothing
  * happens: the registration that brings it is on its way.
  *
- * @param dataId null to take whatever directory is there, also one that was rolled back
+ * @param dataId WHATEVER_IS_THERE for a copy that is to be synced anyway: it may be another directory
+ *   or one that was rolled back
  */
 export function connect(
   entry: CopyEntry,
@@ -23,7 +27,8 @@ export function connect(
 ): void {
   const { index: copy, address, replicaId } = entry;
   if (address === undefined) return;
-  const session = dataId === null ? 0 : entry.record.session;
+  if (dataId === WHATEVER_IS_THERE && entry.record.dataId !== null) entry.hasUnknownContent = true;
+  const session = dataId === WHATEVER_IS_THERE ? 0 : entry.record.session;
   const hello = { protocolVersion: PROTOCOL_VERSION, replicaId, dataId, session, ...introduction };
   effects.push({ kind: 'connect', copy, address, hello });
 }

@@ -7,7 +7,7 @@ import type { ControllerIdentity, Membership } from '../protocol/membership.ts';
 import type { Registration, VolumeSpec } from '../protocol/registration.ts';
 import type { CopyStatus, Health } from '../protocol/status.ts';
 import { healthOf, isIoAllowed } from './availability.ts';
-import { connect, type Introduction } from './connecting.ts';
+import { connect, type Introduction, WHATEVER_IS_THERE } from './connecting.ts';
 import { Copies, type CopyEntry, describeCopy } from './copies.ts';
 import { whyForeign } from './gathering.ts';
 import { Heartbeats } from './heartbeats.ts';
@@ -28,7 +28,6 @@ type Phase = 'new' | 'claiming' | 'starting' | 'active' | 'stopping' | 'stopped'
  * The volume as a step machine: who holds the record, which copies are in-sync, what happens when
  * one comes or goes (design sections 3 to 6). The data path itself is in `IoPath`, the start in
  * `VolumeStart`, the moving of whole ranges in `SyncJobs`; this class decides when they may run.
- * Pure: events in, effects out.
  */
 export class Volume {
   readonly #timing: Timing;
@@ -237,15 +236,10 @@ export class Volume {
     }
     if (code === 'WRONG_IDENTITY') {
       if (entry.record.state === 'in-sync') entry.isForeign = entry.mustLeave = true;
-      else this.#takeWhateverIsThere(entry, effects);
+      else connect(entry, this.#introduction, effects, WHATEVER_IS_THERE);
     }
     this.#lose(entry, code, nowMs, effects);
     this.#settle(nowMs, effects);
-  }
-
-  #takeWhateverIsThere(entry: CopyEntry, effects: VolumeEffect[]): void {
-    entry.hasUnknownContent = true;
-    connect(entry, this.#introduction, effects, null);
   }
 
   /** The connection is gone: whatever this copy owed, it may not have done. */
