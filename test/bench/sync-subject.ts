@@ -7,6 +7,7 @@ import { makeWrite } from '../chaos/initiator/commands.ts';
 import { Initiator } from '../chaos/initiator/initiator.ts';
 import { eventually, runOk } from '../support/child.ts';
 import type { Keelson } from '../support/keelson.ts';
+import { cpuSecondsOf } from '../support/processes.ts';
 import { SeededRandom } from '../support/random.ts';
 
 export const SYNC_VOLUME_BYTES = 1024 ** 3;
@@ -87,6 +88,14 @@ export class SyncSubject {
       writtenBytes: counterOf('keelson_replica_bytes_total{operation="write"}'),
       receivedBytes: counterOf('keelson_replica_wire_bytes_total{direction="received"}'),
     };
+  }
+
+  /** That all processes of the volume have taken so far. */
+  cpuSeconds(): number {
+    return this.#keelson
+      .processes()
+      .filter(({ command }) => command.includes('default/sync '))
+      .reduce((sum, { pid }) => sum + cpuSecondsOf(pid), 0);
   }
 
   /** Returns how many bytes the regions have that were touched. */

@@ -32,6 +32,8 @@ interface DeltaSample {
 
 interface FullSample {
   readonly syncSeconds: number;
+  /** Of all processes of the volume; says what a sync costs on a machine that is busy otherwise. */
+  readonly syncCpuSeconds: number;
   readonly copySeconds: number;
 }
 
@@ -96,20 +98,21 @@ async function measureDelta(subject: SyncSubject, change: Change): Promise<Delta
 async function measureFull(subject: SyncSubject, round: number): Promise<FullSample> {
   if (round % 2 === 0) {
     const copySeconds = await timeCopy(subject);
-    return { copySeconds, syncSeconds: await timeFullSync(subject) };
+    return { copySeconds, ...(await timeFullSync(subject)) };
   }
-  const syncSeconds = await timeFullSync(subject);
-  return { syncSeconds, copySeconds: await timeCopy(subject) };
+  return { ...(await timeFullSync(subject)), copySeconds: await timeCopy(subject) };
 }
 
 /** From the order for one more copy, its process included, to in-sync, which means durable. */
-async function timeFullSync(subject: SyncSubject): Promise<number> {
+async function timeFullSync(subject: SyncSubject): Promise<Omit<FullSample, 'copySeconds'>> {
+  const cpuBefore = subject.cpuSeconds();
   const startMs = performance.now();
   await subject.setReplicas(2);
   await subject.whenInSync(3);
-  const seconds = (performance.now() - startMs) / 1000;
+  const syncSeconds = (performance.now() - startMs) / 1000;
+  const syncCpuSeconds = subject.cpuSeconds() - cpuBefore;
   await subject.removeThird();
-  return seconds;
+  return { syncSeconds, syncCpuSeconds };
 }
 
 /** Between the directories of the copy that is read and of the one that is made; durable too. */
@@ -125,7 +128,8 @@ async function timeCopy(subject: SyncSubject): Promise<number> {
 }
 
 async function measureForeground(subject: SyncSubject): Promise<ForegroundSample> {
-  const alone = median([await foreground(subject), await foreground(subject)]);
+  // Before and after, as the machine may be busier at one time than at another.
+  const alone = [await foreground(subject), await foreground(subject)];
   const startMs = performance.now();
   await subject.setReplicas(2);
   await subject.whenSyncing();
@@ -138,7 +142,8 @@ async function measureForeground(subject: SyncSubject): Promise<ForegroundSample
   await subject.whenInSync(3);
   const syncSeconds = (performance.now() - startMs) / 1000;
   await subject.removeThird();
-  return { alone, duringSync, syncSeconds };
+  alone.push(await foreground(subject), await foreground(subject));
+  return { alone: median(alone), duringSync, syncSeconds };
 }
 
 async function foreground({ url }: SyncSubject): Promise<number> {
@@ -189,7 +194,11 @@ function fullTable(samples: readonly FullSample[]): string {
       samples.map(({ copySeconds }) => copySeconds),
     ),
   ];
-  return `${formatTable(rows)}\nspeed of the sync against cp: ${ratio.toFixed(2)}, target 0.5`;
+  const cpuSeconds = median(samples.map(({ syncCpuSeconds }) => syncCpuSeconds)).toFixed(1);
+  return (
+    `${formatTable(rows)}\nspeed of the sync against cp: ${ratio.toFixed(2)}, target 0.5; ` +
+    `it took ${cpuSeconds} s of CPU`
+  );
 }
 
 function foregroundTable(samples: readonly ForegroundSample[]): string {
