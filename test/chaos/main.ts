@@ -5,9 +5,10 @@ import { runChaos } from './run.ts';
 const HELP = `npm run test:chaos -- [--minutes 5] [--seed N] [--keep]
 
 An embedded installation under verified random I/O, while processes are killed and stopped, links
-cut and slowed down, and a disk filled up. The seed decides faults and I/O; what they meet is up to
-the machine, so a failure may need several runs to come back. Data and logs of a failed run are
-kept, with --keep those of a good one too. Needs root and Linux.
+cut and slowed down, a disk filled up, nodes taken away and replicas added and removed. The seed
+decides faults and I/O; what they meet is up to the machine, so a failure may need several runs to
+come back. Data and logs of a failed run are kept, with --keep those of a good one too. Needs root
+and Linux.
 `;
 
 const { values } = parseArgs({
