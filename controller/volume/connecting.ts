@@ -9,26 +9,23 @@ export interface Introduction {
   readonly instanceId: string;
 }
 
-/** Instead of a data id. */
-export const WHATEVER_IS_THERE = null;
-
 /**
  * Connects to a copy, or gives an existing connection its next hello. Without an address nothing
  * happens: the registration that brings it is on its way.
  *
- * @param dataId WHATEVER_IS_THERE for a copy that is to be synced anyway: it may be another directory
- *   or one that was rolled back
+ * A copy of unknown content is taken whatever its directory is, but not before the record says that
+ * nothing is known of it: this hello counts a session, which would hide a roll-back from the next
+ * controller (I5).
  */
 export function connect(
   entry: CopyEntry,
   introduction: Introduction,
   effects: VolumeEffect[],
-  dataId = entry.record.dataId,
 ): void {
-  const { index: copy, address, replicaId } = entry;
+  const { index: copy, address, replicaId, record } = entry;
   if (address === undefined) return;
-  if (dataId === WHATEVER_IS_THERE && entry.record.dataId !== null) entry.hasUnknownContent = true;
-  const session = dataId === WHATEVER_IS_THERE ? 0 : entry.record.session;
+  const takesAny = entry.hasUnknownContent && record.generation === 0;
+  const [dataId, session] = takesAny ? [null, 0] : [record.dataId, record.session];
   const hello = { protocolVersion: PROTOCOL_VERSION, replicaId, dataId, session, ...introduction };
   effects.push({ kind: 'connect', copy, address, hello });
 }

@@ -71,9 +71,11 @@ function nextOfOther(entry: CopyEntry, context: Context): Copy {
   if (entry.joining === 'durable') {
     return { ...record, state: 'in-sync', generation: context.generation + 1 };
   }
+  // Recorded before it is connected to: see connecting.ts.
+  if (entry.hasUnknownContent && record.generation !== 0) return { ...record, generation: 0 };
   if (welcome === undefined || !context.mayJoin || entry.isUnwanted) return record;
   const { dataId, session } = welcome;
-  const generation = entry.hasUnknownContent || record.dataId !== dataId ? 0 : record.generation;
+  const generation = record.dataId === dataId ? record.generation : 0;
   const next: Copy = { ...record, state: 'syncing', dataId, generation, session };
   const isSame =
     record.state === next.state &&

@@ -7,7 +7,7 @@ import type { ControllerIdentity, Membership } from '../protocol/membership.ts';
 import type { Registration, VolumeSpec } from '../protocol/registration.ts';
 import type { CopyStatus, Health } from '../protocol/status.ts';
 import { healthOf, isIoAllowed } from './availability.ts';
-import { connect, type Introduction, WHATEVER_IS_THERE } from './connecting.ts';
+import { connect, type Introduction } from './connecting.ts';
 import { Copies, type CopyEntry, describeCopy } from './copies.ts';
 import { whyForeign } from './gathering.ts';
 import { Heartbeats } from './heartbeats.ts';
@@ -231,12 +231,12 @@ export class Volume {
     if (entry === undefined) return;
     if (code === 'EPOCH_SUPERSEDED') {
       const reason = `${entry.replicaId} knows a newer epoch than ${this.#record.epoch}`;
-      effects.push({ kind: 'stop', code, reason });
-      return;
+      return void effects.push({ kind: 'stop', code, reason });
     }
     if (code === 'WRONG_IDENTITY') {
       if (entry.record.state === 'in-sync') entry.isForeign = entry.mustLeave = true;
-      else connect(entry, this.#introduction, effects, WHATEVER_IS_THERE);
+      else entry.hasUnknownContent = true;
+      connect(entry, this.#introduction, effects);
     }
     this.#lose(entry, code, nowMs, effects);
     this.#settle(nowMs, effects);

@@ -70,11 +70,17 @@ describe('record', () => {
     expect(next?.copies.r1).toMatchObject({ state: 'syncing', generation: 2 });
   });
 
-  test('I5: knows nothing of a copy whose disk was rolled back', () => {
+  test('I5: says that nothing is known of a rolled-back copy before it is connected to', () => {
     const copy = { state: 'stale', generation: 2, session: 5 } as const;
-    const welcome = makeWelcome({ session: 3 });
-    const next = change([{}, { copy, welcome, hasUnknownContent: true }]);
-    expect(next?.copies.r1).toMatchObject({ state: 'syncing', generation: 0, session: 3 });
+    const unknown = { welcome: undefined, hasUnknownContent: true };
+    expect(change([{}, { copy, ...unknown }], false)?.copies.r1).toMatchObject({
+      ...{ state: 'stale', generation: 0, session: 5 },
+    });
+    const nothing = { ...copy, generation: 0 };
+    const back = { welcome: makeWelcome({ session: 3 }), hasUnknownContent: true };
+    expect(change([{}, { copy: nothing, ...back }])?.copies.r1).toMatchObject({
+      ...{ state: 'syncing', generation: 0, session: 3 },
+    });
   });
 
   test('I5: repeats the sessions of its copies once the volume is active', () => {
