@@ -113,8 +113,6 @@ export class Checks {
 
   /** I6: the first I/O finds all in-sync copies identical. */
   serving({ instanceId }: SimController, startTick: number): void {
-    // One that was stopped for long may think that it serves; nothing that it does is answered.
-    if (this.#facts.record().controller?.instanceId !== instanceId) return;
     const copies = this.#inSync().filter((replica) => !this.#isExcused(replica, startTick));
     const [first, ...others] = copies;
     for (const other of others) {

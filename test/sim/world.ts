@@ -114,17 +114,28 @@ export class World {
   }
 
   #serving(controller: SimController): void {
+    if (this.#isReplaced(controller)) {
+      this.operations.supersede([controller]);
+      return;
+    }
     this.checks.serving(controller, this.#startTicks.get(controller) ?? 0);
     // Epochs tell, not the order of starting: a slow start may take the volume from a quicker one.
-    const isOlder = (other: SimController): boolean =>
-      other.wasActive && other.volume.epoch < controller.volume.epoch;
-    this.operations.supersede(this.controllers.filter(isOlder));
+    const { epoch } = controller.volume;
+    const older = this.controllers.filter((other) => other.wasActive && other.volume.epoch < epoch);
+    this.operations.supersede(older);
   }
 
   #powerLost(controller: SimController): void {
     this.trace.other(`${controller.instanceId} says that writes may be lost`);
+    if (this.#isReplaced(controller)) return;
     this.checks.powerLost(controller);
     this.oracle.losePower();
+  }
+
+  /** One that was stopped for long may think that it serves; nothing that it does is answered. */
+  #isReplaced(controller: SimController): boolean {
+    const { epoch } = controller.volume;
+    return this.controllers.some((other) => other.wasActive && other.volume.epoch > epoch);
   }
 
   #dialFrom(instanceId: string): Dial {
