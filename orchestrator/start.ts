@@ -13,6 +13,7 @@ import { portalHost, replicaHost } from './model/layout.ts';
 import { decodeVolumeRequest, type VolumeRecord } from './model/volume.ts';
 import { DEFAULT_NODE_COUNT, type Options } from './options.ts';
 import { processesOf } from './plan/processes.ts';
+import { findGone } from './platforms/process/earlier-instances.ts';
 import {
   ProcessPlatform,
   type ProcessPlatformOptions,
@@ -57,6 +58,7 @@ export async function startOrchestrator(options: StartOptions): Promise<Orchestr
     const registry = await Registry.open(options.root, options.nodeCount ?? DEFAULT_NODE_COUNT);
     if (options.nodeCount !== undefined) await registry.setNodeCount(options.nodeCount);
     await makeNodes(options.root, registry);
+    await noteGone(registry);
     api = await listenApi(options.apiPort, options.log);
     const registryUrl = api.url;
     const installation = new Installation({
@@ -98,6 +100,17 @@ export async function startOrchestrator(options: StartOptions): Promise<Orchestr
 export async function makeNodes(root: string, registry: Registry): Promise<void> {
   for (const name of prepareNodes(root, registry)) {
     await registry.changeNode(name, { isPrepared: true });
+  }
+}
+
+/**
+ * Before the API is there: controllers that an earlier orchestrator left behind cannot change the
+ * record then. Their replicas ended with that orchestrator, and they would strike them off.
+ */
+async function noteGone(registry: Registry): Promise<void> {
+  for (const { volume, instanceId } of await findGone(registry.startedInstances)) {
+    // If it cannot be stored, its successor waits for leases that nobody holds: slow, not wrong.
+    await registry.addGoneInstance(volume, instanceId).catch(() => undefined);
   }
 }
 

@@ -1,4 +1,5 @@
 import type { VolumeSpec } from '../../controller/protocol/registration.ts';
+import type { ProcessIdentity } from '../model/instance.ts';
 import type { RemovedCopy, VolumeRecord } from '../model/volume.ts';
 import type { ObservedNode, ObservedProcess } from '../plan/observed.ts';
 import type { ProcessSpec } from '../plan/processes.ts';
@@ -31,6 +32,13 @@ export interface PlatformNode extends Pick<ObservedNode, 'name' | 'down'> {
 }
 
 export type ProcessChange =
+  /** Told before `start` returns, so that it is noted before the controller can ask for anything. */
+  | {
+      readonly kind: 'controller-started';
+      readonly process: ProcessSpec;
+      readonly instanceId: string;
+      readonly identity: ProcessIdentity;
+    }
   | { readonly kind: 'ready'; readonly process: ProcessSpec; readonly address: string }
   | {
       readonly kind: 'exited';

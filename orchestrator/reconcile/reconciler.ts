@@ -4,6 +4,7 @@ import { monotonicClock } from '../../replica/common/clock.ts';
 import { KeelsonError, messageOf } from '../../replica/common/errors.ts';
 import type { EventLog } from '../events/event-log.ts';
 import { explainChange } from '../model/explain.ts';
+import type { StartedInstance } from '../model/instance.ts';
 import { portalHost } from '../model/layout.ts';
 import { addressOf, type RemovedCopy, type VolumeRecord } from '../model/volume.ts';
 import { type Action, type CopyEdit, isCopyEdit } from '../plan/actions.ts';
@@ -79,6 +80,14 @@ export class Reconciler {
 
   onProcessChange(change: ProcessChange): void {
     const address = addressOf(change.process.volume);
+    if (change.kind === 'controller-started') {
+      this.#noteStarted({
+        volume: address,
+        instanceId: change.instanceId,
+        process: change.identity,
+      });
+      return;
+    }
     const what = describeProcess(change.process);
     if (change.kind === 'ready') {
       this.#tell(address, `${what} ready at ${change.address}`);
@@ -205,6 +214,12 @@ export class Reconciler {
     await this.#options.registry.remove(address);
     this.#tell(address, 'deleted');
     this.#deleted.resolve(address);
+  }
+
+  /** Asked for before the controller can ask for its registration, which has it durable therefore. */
+  #noteStarted(instance: StartedInstance): void {
+    // If it cannot be stored, nobody will know that it is gone: slow as well, not wrong.
+    this.#options.registry.addStartedInstance(instance).catch(() => undefined);
   }
 
   /** Asked for before the next controller is started, so that what that one reads has it. */

@@ -7,13 +7,14 @@ import {
 } from '../../controller/protocol/membership.ts';
 import { assert, unreachable } from '../../replica/common/assert.ts';
 import { KeelsonError } from '../../replica/common/errors.ts';
+import type { StartedInstance } from '../model/instance.ts';
 import { readPolicy } from '../model/labels.ts';
 import { freeSlot, MAX_SLOTS } from '../model/layout.ts';
 import { updateLabels, type VolumeUpdate } from '../model/update.ts';
 import { addressOf, replicaIdOf, type VolumeRecord, type VolumeRequest } from '../model/volume.ts';
 import type { CopyEdit } from '../plan/actions.ts';
 import { checkRoom, chooseNodes, type NodeLoad } from '../plan/placement.ts';
-import { MAX_GONE_INSTANCES, type State } from './state.ts';
+import { MAX_GONE_INSTANCES, MAX_STARTED_INSTANCES, type State } from './state.ts';
 
 /** Changes of the state as plain functions; registry.ts makes them durable, one after the other. */
 
@@ -98,6 +99,28 @@ export function withCopies(
 export function withGoneInstance(record: VolumeRecord, instanceId: string): VolumeRecord {
   const goneInstances = [...record.goneInstances, instanceId].slice(-MAX_GONE_INSTANCES);
   return { ...record, goneInstances };
+}
+
+/** A controller that was started; the oldest are forgotten, so they never count as gone. */
+export function withStartedInstance(state: State, instance: StartedInstance): State {
+  const startedInstances = [...state.startedInstances, instance].slice(-MAX_STARTED_INSTANCES);
+  return { ...state, startedInstances };
+}
+
+/** The state with this record of a volume. What it knows to be gone is not looked for any more. */
+export function withRecord(state: State, record: VolumeRecord): State {
+  const volumes = new Map(state.volumes).set(addressOf(record.spec), record);
+  const startedInstances = state.startedInstances.filter(
+    ({ instanceId }) => !record.goneInstances.includes(instanceId),
+  );
+  return { ...state, volumes, startedInstances };
+}
+
+export function withoutVolume(state: State, address: string): State {
+  const volumes = new Map(state.volumes);
+  volumes.delete(address);
+  const startedInstances = state.startedInstances.filter(({ volume }) => volume !== address);
+  return { ...state, volumes, startedInstances };
 }
 
 export function nodesOf({ membership }: VolumeRecord): Set<string> {

@@ -4,6 +4,7 @@ import type { Registration } from '../../controller/protocol/registration.ts';
 import { KeelsonError } from '../../replica/common/errors.ts';
 import { REPLICATION_PORT } from '../../replica/common/limits.ts';
 import { parseJson } from '../../replica/common/validate.ts';
+import type { StartedInstance } from '../model/instance.ts';
 import { nodeNames, replicaHost } from '../model/layout.ts';
 import { type NodeRecord, resizeNodes } from '../model/node.ts';
 import type { VolumeUpdate } from '../model/update.ts';
@@ -15,7 +16,15 @@ import {
 } from '../model/volume.ts';
 import type { CopyEdit } from '../plan/actions.ts';
 import { type NodeLoad, whyNoNewCopies } from '../plan/placement.ts';
-import { makeRecord, withCopies, withGoneInstance, withUpdate } from './edits.ts';
+import {
+  makeRecord,
+  withCopies,
+  withGoneInstance,
+  withoutVolume,
+  withRecord,
+  withStartedInstance,
+  withUpdate,
+} from './edits.ts';
 import { decodeState, encodeState, type State } from './state.ts';
 import { StateFile } from './state-file.ts';
 
@@ -56,6 +65,7 @@ export class Registry {
       installationId: randomBytes(16).toString('hex'),
       nodes: resizeNodes([], defaultNodeCount),
       volumes: new Map(),
+      startedInstances: [],
     });
     const file = await StateFile.open(root, empty);
     return new Registry(file, decodeState(parseJson(file.json, 'state')));
@@ -67,6 +77,11 @@ export class Registry {
 
   get nodes(): readonly NodeRecord[] {
     return this.#state.nodes;
+  }
+
+  /** Controllers that were started and are not known to be gone. */
+  get startedInstances(): readonly StartedInstance[] {
+    return this.#state.startedInstances;
   }
 
   get(address: string): VolumeRecord | undefined {
@@ -134,7 +149,7 @@ export class Registry {
         throw new KeelsonError('ALREADY_EXISTS', `create volume ${address}: it exists`);
       }
       const record = makeRecord(state, request, loadsOf(state, downNodes));
-      return { ...state, volumes: new Map(state.volumes).set(address, record) };
+      return withRecord(state, record);
     }, address);
     return this.require(address);
   }
@@ -154,11 +169,7 @@ export class Registry {
   }
 
   remove(address: string): Promise<void> {
-    return this.#change((state) => {
-      const volumes = new Map(state.volumes);
-      volumes.delete(address);
-      return { ...state, volumes };
-    }, address);
+    return this.#change((state) => withoutVolume(state, address), address);
   }
 
   /**
@@ -211,6 +222,11 @@ export class Registry {
     }));
   }
 
+  /** The process of this controller has begun. No controller learns of it: no listener is told. */
+  addStartedInstance(instance: StartedInstance): Promise<void> {
+    return this.#change((state) => withStartedInstance(state, instance));
+  }
+
   /** The process of this controller has ended. Errors: NOT_FOUND. */
   addGoneInstance(address: string, instanceId: string): Promise<RecordChange> {
     return this.#edit(address, (record) => withGoneInstance(record, instanceId));
@@ -236,7 +252,7 @@ export class Registry {
       }
       const after = { ...withEstablished(edited), revision: before.revision + 1 };
       change = { before, after };
-      return { ...state, volumes: new Map(state.volumes).set(address, after) };
+      return withRecord(state, after);
     }, address);
     if (change === undefined) throw new Error('a change ran without an outcome');
     return change;

@@ -10,6 +10,7 @@ import {
   readString,
   readStrings,
 } from '../../replica/common/validate.ts';
+import type { StartedInstance } from '../model/instance.ts';
 import { MAX_NODES, MAX_SLOTS } from '../model/layout.ts';
 import type { NodeRecord } from '../model/node.ts';
 import { addressOf, decodeLabels, type VolumeRecord } from '../model/volume.ts';
@@ -22,10 +23,15 @@ export interface State {
   readonly nodes: readonly NodeRecord[];
   /** By `namespace/name`. */
   readonly volumes: ReadonlyMap<string, VolumeRecord>;
+  /** Oldest first. Whoever is not among them and not in `goneInstances` may well be alive. */
+  readonly startedInstances: readonly StartedInstance[];
 }
 
 /** As many as a registration may tell (registration.ts); older ones hold no lease any more. */
 export const MAX_GONE_INSTANCES = 64;
+
+/** One a volume runs at a time; the rest are those whose end cannot be proved (plan/fate.ts). */
+export const MAX_STARTED_INSTANCES = 4 * MAX_SLOTS;
 
 const COUNT = { min: 0, max: Number.MAX_SAFE_INTEGER };
 
@@ -51,6 +57,24 @@ export function decodeState(value: unknown): State {
     installationId: readString(fields, 'installationId', 64),
     nodes: readArray(fields, 'nodes', MAX_NODES).map(decodeNode),
     volumes,
+    startedInstances: readArray(fields, 'startedInstances', MAX_STARTED_INSTANCES).map(
+      decodeInstance,
+    ),
+  };
+}
+
+function decodeInstance(value: unknown): StartedInstance {
+  const fields = readObject(value, 'started instance');
+  const process = readObject(fields.process, 'process');
+  return {
+    volume: readString(fields, 'volume'),
+    instanceId: readString(fields, 'instanceId'),
+    process: {
+      bootId: readString(process, 'bootId'),
+      pidNamespace: readString(process, 'pidNamespace'),
+      pid: readInteger(process, 'pid', { ...COUNT, min: 1 }),
+      startTicks: readInteger(process, 'startTicks', COUNT),
+    },
   };
 }
 

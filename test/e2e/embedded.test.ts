@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { runOk } from '../support/child.ts';
 import { type Keelson, startKeelson } from '../support/keelson.ts';
 import { isAlive } from '../support/processes.ts';
@@ -75,3 +77,35 @@ test('B1 killing every process at once loses nothing that was flushed', async ()
   await expectPattern(keelson.url, FIRST);
   await expectPattern(keelson.url, SECOND);
 });
+
+/**
+ * From taking the volume to its first I/O. A start takes a moment; one that waits for a lease takes
+ * 7.2 s: the 6 s that a copy which was restarted too must assume, and a fifth.
+ */
+const NO_LEASE_WAIT_MS = 5_000;
+
+test('B1 I7 a start after kill -9 of the orchestrator waits for no lease of the old controller', async () => {
+  const { dataDir } = keelson;
+  const { generation } = (await keelson.volume()).membership;
+  process.kill(keelson.controller().parent, 'SIGKILL');
+  keelson = await startKeelson({ dataDir });
+  await keelson.whenHealthy(generation);
+  const { instanceId } = await keelson.status();
+  const [took, serves] = ['took the volume', 'serving'].map((message) =>
+    timeOf(dataDir, { instanceId, message }),
+  );
+  expect(Number(serves) - Number(took)).toBeLessThan(NO_LEASE_WAIT_MS);
+  await expectPattern(keelson.url, FIRST);
+  await expectPattern(keelson.url, SECOND);
+});
+
+/** When a controller logged this message. */
+function timeOf(
+  dataDir: string,
+  { instanceId, message }: { readonly instanceId: string; readonly message: string },
+): number {
+  const lines = readFileSync(join(dataDir, 'logs/default.demo-controller.log'), 'utf8').split('\n');
+  const line = lines.find((text) => text.includes(instanceId) && text.includes(`"${message}"`));
+  const { timestamp } = JSON.parse(line ?? '{}') as { readonly timestamp?: string };
+  return Date.parse(timestamp ?? '');
+}

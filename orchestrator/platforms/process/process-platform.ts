@@ -14,6 +14,7 @@ import type { Platform, PlatformNode, ProcessChange } from '../platform.ts';
 import { Child, type ChildCommand } from './child.ts';
 import { compileCacheOf } from './compile-cache.ts';
 import { prepareNodeDirectory, whyDown } from './node-directory.ts';
+import { identify, readProcessSpace } from './process-identity.ts';
 
 export interface ProcessPlatformOptions {
   readonly root: string;
@@ -38,6 +39,7 @@ interface Slot {
 /** Embedded mode: every controller and replica is a child process, every node a directory. */
 export class ProcessPlatform implements Platform {
   readonly #options: ProcessPlatformOptions;
+  readonly #processSpace = readProcessSpace();
   /** By process key. */
   readonly #slots = new Map<string, Slot>();
   /** By name; only of nodes that are down. */
@@ -84,6 +86,7 @@ export class ProcessPlatform implements Platform {
     });
     const { quickExits = 0, exitedAtMs = 0, failingSinceMs = 0 } = earlier ?? {};
     this.#slots.set(spec.key, { spec, child, quickExits, exitedAtMs, failingSinceMs });
+    if (instanceId !== undefined) this.#tellStarted(spec, instanceId, child);
   }
 
   async stop(key: string): Promise<void> {
@@ -122,6 +125,14 @@ export class ProcessPlatform implements Platform {
 
   kill(): void {
     for (const { child } of this.#slots.values()) if (child.state !== 'down') child.kill();
+  }
+
+  /** Nothing is told where nothing could be proved later: then its leases are waited for. */
+  #tellStarted(spec: ProcessSpec, instanceId: string, { pid }: Child): void {
+    if (pid === undefined || this.#processSpace === undefined) return;
+    const identity = identify(pid, this.#processSpace);
+    if (identity === undefined) return;
+    this.#options.onChange({ kind: 'controller-started', process: spec, instanceId, identity });
   }
 
   #onExit(exit: {

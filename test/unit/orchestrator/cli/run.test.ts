@@ -57,14 +57,19 @@ test('keelson tells how to start an orchestrator when none answers', async () =>
   );
 });
 
-test('a sync is shown as a bar with rate and remaining time', () => {
-  const sync = {
-    doneBytes: 256,
-    totalBytes: 1024,
-    differenceBytes: 512,
-    bytesPerSecond: 10 * 1024 ** 2,
-    etaSeconds: 6.2,
-  };
+const BEGUN = {
+  ...{ doneBytes: 256, totalBytes: 1024, differenceBytes: 512 },
+  ...{ bytesPerSecond: 10 * 1024 ** 2, etaSeconds: 6.2 },
+};
+const NOTHING_TO_MOVE = {
+  ...{ doneBytes: 0, totalBytes: 0, differenceBytes: 0 },
+  ...{ bytesPerSecond: 0, etaSeconds: 0 },
+};
+
+test.each([
+  ['part of it is done', BEGUN, '[#####...............] 25% 10MiB/s, 7 s left'],
+  ['nothing has to be moved', NOTHING_TO_MOVE, '[####################] 100% 0B/s, 0 s left'],
+])('a sync is shown as a bar with rate and remaining time when %s', (_case, sync, shown) => {
   const text = formatCopies([
     {
       replicaId: 'r2',
@@ -77,5 +82,5 @@ test('a sync is shown as a bar with rate and remaining time', () => {
       sync,
     },
   ]);
-  expect(text).toContain('[#####...............] 25% 10MiB/s, 7 s left');
+  expect(text).toContain(shown);
 });

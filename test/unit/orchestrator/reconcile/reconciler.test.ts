@@ -2,6 +2,7 @@ import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from '
 import { join } from 'node:path';
 import type { CopyState } from '../../../../controller/protocol/membership.ts';
 import { copyDirectoryName } from '../../../../orchestrator/model/layout.ts';
+import { Registry } from '../../../../orchestrator/registry/registry.ts';
 import { World } from '../support/world.ts';
 
 const NAME = { namespace: 'default', name: 'demo' };
@@ -136,6 +137,21 @@ test('I7 a controller finds in its registration which ones before it are gone', 
   expect(await world.installation.registration(ADDRESS, secret)).toMatchObject({
     goneInstances: [instanceId],
   });
+});
+
+test('I7 the process of a controller is remembered while it may run, also by the next orchestrator', async () => {
+  world = await World.start();
+  await makeVolume();
+  const pid = await world.pidOf('controller');
+  const before = world.events.lastSequence;
+  await world.installation.registration(ADDRESS, record().secret);
+  const { startedInstances } = await Registry.open(world.root, 3);
+  expect(startedInstances).toMatchObject([{ volume: ADDRESS, process: { pid } }]);
+  process.kill(pid, 'SIGKILL');
+  const nextPid = await world.pidOf('controller', before);
+  expect(world.installation.registry.startedInstances).toMatchObject([
+    { process: { pid: nextPid } },
+  ]);
 });
 
 test('a deletion leaves behind what lies on a node that is down, and says so', async () => {

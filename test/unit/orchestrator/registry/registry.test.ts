@@ -217,6 +217,26 @@ describe('the registry', () => {
     ]);
   });
 
+  test('remembers a controller that was started until it or its volume is gone', async () => {
+    const started = (volume: string, instanceId: string) => {
+      const process = { bootId: 'boot', pidNamespace: 'pid:[1]', pid: 7, startTicks: 100 };
+      return { volume, instanceId, process };
+    };
+    const registry = await Registry.open(root, 1);
+    await registry.create(request('a'), NONE);
+    await registry.create(request('b'), NONE);
+    const instances = [started('default/a', 'i1'), started('default/b', 'i2')];
+    const stored = instances.map((instance) => registry.addStartedInstance(instance));
+    // A controller that is told of its volume is on the disk: nobody else could tell of its end.
+    await registry.registration('default/b');
+    const again = await Registry.open(root, 1);
+    expect(again.startedInstances).toEqual(instances);
+    await Promise.all(stored);
+    await again.addGoneInstance('default/a', 'i1');
+    await again.remove('default/b');
+    expect((await Registry.open(root, 1)).startedInstances).toEqual([]);
+  });
+
   test('never uses the id of a copy again, and knows what is left to erase after a restart', async () => {
     const registry = await Registry.open(root, 3);
     await registry.create(request('a'), NONE);
