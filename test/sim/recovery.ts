@@ -33,8 +33,8 @@ export function whyNotRecovered(parts: {
   if (isLost(world)) return { isLost: true };
   const reason =
     whyNotHealthy(world) ??
-    whyNotServing(world) ??
     whyNotSettled(world) ??
+    whyNotServing(world) ??
     whyDifferent(world) ??
     whyNotStopped(world, orchestrator);
   return { isLost: false, ...(reason === undefined ? {} : { reason }) };
@@ -48,12 +48,12 @@ function isLost(world: World): boolean {
 function whyNotHealthy(world: World): string | undefined {
   const { scheduler, registry } = world;
   const isHealthy = (): boolean => {
-    const { membership, spec, removed } = registry.volume;
+    const { membership, spec, removed, leaving } = registry.volume;
     const { length } = Object.keys(membership.copies);
     const { controller } = world;
     return (
       length === spec.replicas + 1 &&
-      removed.length === 0 &&
+      removed.length + leaving.length === 0 &&
       inSync(world).length === length &&
       controller.isAlive &&
       controller.volume.isActive &&
@@ -90,9 +90,15 @@ function whyNotServing(world: World): string | undefined {
   return `${controller.openCount} operations of ${controller.instanceId} were never answered`;
 }
 
+/** Healthy once is healthy for good: without a fault nothing leaves any more. */
 function whyNotSettled(world: World): string | undefined {
+  const { history } = world.registry;
+  const { length } = history;
   world.scheduler.run(SETTLED_MS);
   const { controller } = world;
+  const left = history.slice(length).flatMap(({ copies }) => Object.entries(copies));
+  const [away] = left.find(([, { state }]) => state !== 'in-sync') ?? [];
+  if (away !== undefined) return `${away} left the in-sync set although nothing had happened`;
   if (!controller.isAlive || controller.volume.health() !== 'healthy') {
     return 'the volume did not stay healthy';
   }

@@ -75,7 +75,7 @@ export class SimRegistry {
         this.edit((volume) => ({ ...volume, membership: next }));
       }
       const current = this.record;
-      this.#reply(host, () => answer(current));
+      this.#whenNotMute(() => this.#reply(host, () => answer(current)));
     });
   }
 
@@ -120,7 +120,7 @@ export class SimRegistry {
 
   #reply(host: string, deliver: () => void): void {
     if (this.#scheduler.random.chance(this.lossRate / 2)) return;
-    this.#whenNotMute(() => this.#network.send(REGISTRY_HOST, host, deliver));
+    this.#network.send(REGISTRY_HOST, host, deliver);
   }
 
   readonly #muted: (() => void)[] = [];
