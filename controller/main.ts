@@ -9,6 +9,9 @@ import { startController } from './io/process.ts';
  */
 const SLAB_BYTES = 1024 * 1024;
 
+/** With the orchestrator gone, a stop is clean if it can be quickly; its successor waits for it. */
+const ORPHAN_MS = 500;
+
 /** The controller process: `ready HOST:PORT` on standard output once initiators can log in. */
 async function main(): Promise<void> {
   Buffer.poolSize = SLAB_BYTES;
@@ -16,7 +19,11 @@ async function main(): Promise<void> {
   const controller = await startController(options);
   for (const signal of ['SIGTERM', 'SIGINT'] as const)
     process.once(signal, () => controller.stop());
-  watchParent(process.env, () => controller.stop());
+  watchParent(process.env, () => {
+    controller.stop();
+    // Its replicas end as well, so what they still owe never comes.
+    setTimeout(() => process.exit(1), ORPHAN_MS);
+  });
   process.stdout.write(`ready ${options.host}:${options.port}\n`);
   const { code } = await controller.ended;
   process.exit(code === undefined ? 0 : 1);

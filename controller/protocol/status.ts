@@ -31,5 +31,6 @@ export interface SyncProgress {
   /** Known to differ and not moved yet; of the rest of `totalBytes` only the hashes are compared. */
   readonly differenceBytes: number;
   readonly bytesPerSecond: number;
+  /** 0 also while there is no rate yet to tell it from. */
   readonly etaSeconds: number;
 }

@@ -262,7 +262,8 @@ export class SyncJobs {
     const { doneBytes, totalBytes, differenceBytes } = job.sync;
     const seconds = Math.max(nowMs - job.startedMs, 1) / 1000;
     const bytesPerSecond = Math.round(doneBytes / seconds);
-    const etaSeconds = Math.ceil((totalBytes - doneBytes) / Math.max(bytesPerSecond, 1));
+    const remainingBytes = totalBytes - doneBytes;
+    const etaSeconds = bytesPerSecond === 0 ? 0 : Math.ceil(remainingBytes / bytesPerSecond);
     return { doneBytes, totalBytes, differenceBytes, bytesPerSecond, etaSeconds };
   }
 

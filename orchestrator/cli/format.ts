@@ -113,5 +113,7 @@ function formatProgress({ sync }: CopyView): string {
   const doneChars = Math.floor(share * BAR_CHARS);
   const bar = `[${'#'.repeat(doneChars)}${'.'.repeat(BAR_CHARS - doneChars)}]`;
   const rate = `${formatSize(sync.bytesPerSecond)}/s`;
-  return `${bar} ${Math.floor(share * 100)}% ${rate}, ${Math.ceil(sync.etaSeconds)} s left`;
+  const isEstimated = sync.bytesPerSecond > 0 || share === 1;
+  const left = isEstimated ? `${Math.ceil(sync.etaSeconds)} s left` : 'begins';
+  return `${bar} ${Math.floor(share * 100)}% ${rate}, ${left}`;
 }
