@@ -123,7 +123,8 @@ export class Register {
   }
 
   #whyTorn(values: readonly Value[]): string | undefined {
-    const whole = new Set(values.flatMap(({ parts }) => parts));
+    const others = values.filter((value) => !this.#torn.includes(value));
+    const whole = new Set(others.flatMap(({ parts }) => parts));
     for (const { stamp, parts } of this.#torn) {
       if (!this.#seen.has(stamp)) continue;
       if (this.#lossTick < 0) return `a torn block was read: ${parts.join(' ')}`;

@@ -173,8 +173,11 @@ export class Scenario {
   }
 
   #isHealthy(): boolean {
-    const { controller } = this.#there;
-    return controller.wasActive && controller.isAlive && controller.volume.health() === 'healthy';
+    const { controller, registry } = this.#there;
+    const states = Object.values(registry.record.copies).map(({ state }) => state);
+    const isFull =
+      states.filter((state) => state === 'in-sync').length > registry.volume.spec.replicas;
+    return isFull && controller.wasActive && controller.volume.health() === 'healthy';
   }
 
   #operate(

@@ -1,29 +1,24 @@
-import { runChaos } from '../../../support/cluster/chaos.ts';
+import { runSeed } from '../../../sim/run.ts';
 
-const SEED_COUNT = Number(process.env.KEELSON_SEEDS ?? 200);
-/** Set to one seed to see that run alone, with what was done to the cluster. */
-const ONLY_SEED = process.env.KEELSON_SEED;
+const SEED_COUNT = 200;
 
 describe('cluster of one volume', () => {
   test(`behaves as one disk whatever breaks, with ${SEED_COUNT} seeds`, () => {
-    const seeds =
-      ONLY_SEED === undefined
-        ? Array.from({ length: SEED_COUNT }, (_, index) => index + 1)
-        : [Number(ONLY_SEED)];
+    const seeds = Array.from({ length: SEED_COUNT }, (_, index) => index + 1);
     const failures = seeds.flatMap((seed) => {
-      const { faults, schedule } = runChaos(seed);
-      return faults.length === 0 ? [] : [{ seed, faults: faults.slice(0, 5), schedule }];
+      const { failures: reasons, schedule } = runSeed(seed);
+      const replay = `npm run sim -- --seed ${seed} --trace`;
+      return reasons.length === 0 ? [] : [{ replay, reasons, schedule }];
     });
     expect(failures.slice(0, 3)).toEqual([]);
   }, 120_000);
 
   test('does the same again with the same seed', () => {
-    const [one, other] = [runChaos(7), runChaos(7)].map(({ world, schedule }) => ({
-      schedule,
-      history: world.registry.history,
-      notices: world.controllers.map(({ notices }) => notices),
-    }));
-    expect(one?.schedule.length).toBeGreaterThan(5);
+    const [one, other] = [7, 7].map((seed) => {
+      const lines: string[] = [];
+      return { report: runSeed(seed, (line) => lines.push(line)), lines };
+    });
+    expect(one?.lines.length).toBeGreaterThan(1_000);
     expect(one).toEqual(other);
   });
 });

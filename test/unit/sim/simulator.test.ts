@@ -1,0 +1,62 @@
+import { execFileSync, spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { MUTATIONS } from '../../sim/mutations.ts';
+import { applyPatch } from '../../sim/patch.ts';
+
+const ROOT = join(__dirname, '../../..');
+
+/** Bugs that show rarely are found within so many seeds; most take fewer than a hundred. */
+const MUTANT_SEEDS = 6_000;
+const MUTANT_MS = 240_000;
+
+function simulate(...args: readonly string[]) {
+  const { status, stdout, stderr } = spawnSync(process.execPath, ['test/sim/main.ts', ...args], {
+    cwd: ROOT,
+    encoding: 'utf8',
+  });
+  return { status, text: `${stdout}${stderr}` };
+}
+
+test('the simulator finds no fault in 2000 seeds', () => {
+  const { status, text } = simulate('--seeds', '2000');
+  expect(text).toContain('2000 seeds');
+  expect(text).toMatch(/^0 failures$/m);
+  expect(status).toBe(0);
+}, 240_000);
+
+test('the simulator prints everything that happens in one seed, the same each time', () => {
+  const args = ['test/sim/main.ts', '--seed', '3', '--trace'];
+  const [one, other] = [1, 2].map(() =>
+    execFileSync(process.execPath, args, { cwd: ROOT, encoding: 'utf8', maxBuffer: 64 << 20 }),
+  );
+  expect(one).toContain('WELCOME');
+  expect(one).toBe(other);
+});
+
+test('the simulator refuses a command line that makes no sense', () => {
+  const { status, text } = simulate('--seeds', 'many');
+  expect(status).toBe(2);
+  expect(text).toContain('--seeds: expected a number above 0, got many');
+});
+
+describe('a deliberate bug', () => {
+  test('is in place, or the sources have changed under it', () => {
+    for (const patch of MUTATIONS.flatMap(({ patches }) => patches)) {
+      const source = readFileSync(join(ROOT, patch.file), 'utf8');
+      expect(applyPatch(source, patch)).not.toBe(source);
+    }
+    expect(() => applyPatch('a a', { file: 'f', find: 'a', replace: 'b' })).toThrow('got 2 times');
+  });
+
+  test.each(MUTATIONS.map(({ name, why }) => [name, why]))(
+    'is found by chance: %s (%s)',
+    (name) => {
+      const args = ['--seeds', String(MUTANT_SEEDS), '--bail', '--mutation', name];
+      const { status, text } = simulate(...args);
+      expect(text).toMatch(/^[1-9]\d* failures$/m);
+      expect(status).toBe(0);
+    },
+    MUTANT_MS,
+  );
+});
