@@ -28,7 +28,7 @@ interface Job {
 }
 
 /** Enough to keep source, controller and target busy; more would only hold more writes. */
-const PIECES_WHEN_IDLE = 6;
+const PIECES_WHEN_IDLE = 16;
 /** Initiators that were active so recently are not to notice a sync (S37). */
 const BUSY_MS = 100;
 /** While they are busy: after a piece that took t, the sync rests for this many times t. */

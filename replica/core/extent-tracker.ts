@@ -18,8 +18,10 @@ import type { Page } from '../store/page.ts';
 const STATE = { COLD: 0, MARKING: 1, HOT: 2, LEAVING: 3, CLEARING: 4 } as const;
 type State = (typeof STATE)[keyof typeof STATE];
 
-/** A sequential writer waits once for so many extents, 64 MiB. */
+/** A sequential writer waits once for so many extents: 64 MiB. */
 const MARK_AHEAD = 16;
+/** A sync waits once in 1 GiB: what it marks too much costs hashes only, should this copy restart. */
+const MARK_AHEAD_OF_SYNC = 256;
 
 /** What memory is taken by: 36 KiB, the extents of 16 GiB. */
 const CHUNK_EXTENTS = 4096;
@@ -72,7 +74,7 @@ export class ExtentTracker {
    * A change of `[start, end)` is to come. Returns whether it may come now; if not, its extents are
    * in the next save, and this must be asked again after it.
    */
-  touch(start: number, end: number, seq: number): boolean {
+  touch(start: number, end: number, seq: number, isSync = false): boolean {
     const first = Math.floor(start / EXTENT_BYTES);
     const last = Math.floor((end - 1) / EXTENT_BYTES);
     const unsavedBefore = this.#unsaved.length;
@@ -81,7 +83,8 @@ export class ExtentTracker {
       if (!this.#touchOne(extent, seq)) isDurable = false;
     }
     if (this.#unsaved.length > unsavedBefore && first > 0 && this.#hot.isHot(first - 1)) {
-      const aheadEnd = Math.min(last + MARK_AHEAD, this.#hot.extentCount);
+      const ahead = isSync ? MARK_AHEAD_OF_SYNC : MARK_AHEAD;
+      const aheadEnd = Math.min(last + ahead, this.#hot.extentCount);
       for (let extent = last + 1; extent < aheadEnd; extent += 1) {
         if (!this.#hot.isHot(extent)) this.#touchOne(extent, seq);
       }

@@ -182,12 +182,13 @@ export class Replica {
   }
 
   /** Whether a request may be carried out now, as far as hot bits are concerned. */
-  #isReady({ opcode, seq, offset, length }: Frame): boolean {
+  #isReady({ opcode, flags, seq, offset, length }: Frame): boolean {
     const isChange = opcode === OPCODE.WRITE || opcode === OPCODE.TRIM || opcode === OPCODE.MARK;
     if (!isChange) return true;
     // Also of one that may never be carried out: its extents wait for a stableSeq as high as this.
     this.#history.noteSeq(seq);
-    if (this.#history.extents.touch(offset, offset + length, seq)) return true;
+    const isSync = (flags & FLAG.ASSIGN) !== 0;
+    if (this.#history.extents.touch(offset, offset + length, seq, isSync)) return true;
     this.#durability.noteHot();
     return false;
   }

@@ -47,22 +47,16 @@ describe('sync of one region', () => {
 });
 
 describe('sync of a window', () => {
-  test('copies neighbours with one stamp together, as far as one piece goes', () => {
-    expect(plan([4, 4, 5, 3, 4], [0, 0, 0, 0, 0])).toEqual([
-      [0, 2, 'copy'],
-      [2, 1, 'copy'],
-      [4, 1, 'copy'],
+  test('copies region by region and compares neighbours together, as far as one piece goes', () => {
+    expect(plan([4, 4, 3, 2, 2], [0, 0, 0, UNKNOWN, UNKNOWN])).toEqual([
+      [0, 1, 'copy'],
+      [1, 1, 'copy'],
+      [3, 2, 'compare'],
     ]);
-    const nine = Array.from({ length: 9 }, () => 4);
-    expect(
-      plan(
-        nine,
-        nine.map(() => NEVER),
-      ),
-    ).toEqual([
-      [0, 4, 'copy'],
-      [4, 4, 'copy'],
-      [8, 1, 'copy'],
+    const many = Array.from({ length: 20 }, () => UNKNOWN);
+    expect(plan(many, many)).toEqual([
+      [0, 16, 'compare'],
+      [16, 4, 'compare'],
     ]);
   });
 
