@@ -127,6 +127,9 @@ export class SyncJobs {
   #begin(entry: CopyEntry, source: CopyMask, turn: Turn): void {
     const { sizeBytes } = this;
     const { generation } = entry.record;
+    // The record says so by generation 0: whatever it holds is compared now.
+    assert(generation === 0 || !entry.hasUnknownContent, 'a sync starts from what is known');
+    entry.hasUnknownContent = false;
     const isPristine = entry.welcome?.isPristine === true;
     const work = { kind: 'volume', sizeBytes, known: { generation, isPristine } } as const;
     const sync = new CopySync({ source, target: entry.bit, work });

@@ -111,6 +111,8 @@ test('replica process, writes, reads, flushes and trims; keeps the data over kil
   const raw = { ...read, offset: 8192, length: 4 };
   expect((await client.request(raw)).payload).toEqual(BLOCK.subarray(0, 4));
 
+  // What was in doubt since the kill was compared: the copy is whole.
+  expect((await client.request({ opcode: OPCODE.CHECKPOINT })).status).toBe(STATUS.OK);
   expect((await client.request({ opcode: OPCODE.GOODBYE, stableSeq: 9 })).status).toBe(STATUS.OK);
   expect(await kill(second.child, 'SIGTERM')).toBe(0);
   const third = await startReplica();
