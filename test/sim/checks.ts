@@ -10,7 +10,6 @@ export interface Facts {
   readonly oracle: Oracle;
   readonly replicas: ReadonlyMap<string, SimReplica>;
   readonly record: () => Membership;
-  readonly failureMode: () => string;
 }
 
 /** How a copy came to lack something that it had answered for. */
@@ -127,7 +126,7 @@ export class Checks {
 
   /** I13: writes are given up only when no in-sync copy has them, or in alwayson none that is there. */
   powerLost(controller: SimController): void {
-    const isPatient = this.#facts.failureMode() !== 'alwayson';
+    const isPatient = controller.failureMode !== 'alwayson';
     const witness = this.#inSync().find(
       (replica) => this.#hasEverything(replica) && (isPatient || isConnected(controller, replica)),
     );

@@ -1,5 +1,5 @@
 import type { Membership } from '../../controller/protocol/membership.ts';
-import type { Registration } from '../../controller/protocol/registration.ts';
+import type { FailureMode, Registration } from '../../controller/protocol/registration.ts';
 import type { CopyStatus } from '../../controller/protocol/status.ts';
 import type { VolumeOperation, VolumeOutcome } from '../../controller/volume/operation.ts';
 import type { RequestHandle, VolumeEffect, VolumeEvent } from '../../controller/volume/step.ts';
@@ -44,6 +44,10 @@ export class SimController {
   /** Whether it ever served. */
   wasActive = false;
   readonly notices: string[] = [];
+  /** As far as it knows. */
+  failureMode: FailureMode | undefined;
+  /** The process is killed after so many effects more. */
+  crashAfter: number | undefined;
   readonly #parts: ControllerParts;
   readonly #links: Links;
   readonly #requests = new Map<RequestHandle, (outcome: VolumeOutcome) => void>();
@@ -74,6 +78,11 @@ export class SimController {
 
   get isAlive(): boolean {
     return this.process.isAlive;
+  }
+
+  /** It knows its volume, and its portal listens. */
+  get hasStarted(): boolean {
+    return this.#isStarted;
   }
 
   /** What it says of its copies; undefined before it knows of any. */
@@ -155,7 +164,19 @@ export class SimController {
   #endTurn(): void {
     const effects = this.#effects;
     this.#effects = [];
-    for (const effect of effects) if (this.isAlive) this.#carryOut(effect);
+    for (const effect of effects) {
+      if (!this.isAlive) return;
+      if (this.crashAfter !== undefined) {
+        this.crashAfter -= 1;
+        if (this.crashAfter < 0) return this.#crashBefore(effect);
+      }
+      this.#carryOut(effect);
+    }
+  }
+
+  #crashBefore({ kind }: VolumeEffect): void {
+    this.#parts.trace.fault(`${this.instanceId} is killed before ${kind}`);
+    this.crash();
   }
 
   #carryOut(effect: VolumeEffect): void {
@@ -233,6 +254,7 @@ export class SimController {
   }
 
   #learn(registration: Registration, after: number | undefined): void {
+    this.failureMode = registration.volume.failureMode;
     const { nowMs } = this;
     if (!this.#isStarted) {
       this.#isStarted = true;

@@ -66,6 +66,9 @@ export class Directory {
     const regions = new RegionMap(sizeBytes);
     regions.load(0, this.store.regions.bytes);
     const hot = new HotExtents(sizeBytes);
+    // As the real one: bits that a killed process left in the page cache are made durable first.
+    this.store.hot.write({ offset: 0, bytes: this.store.hot.bytes });
+    this.store.hot.sync();
     hot.load(this.store.hot.bytes);
     return { metadata: this.metadata, regions, hot };
   }

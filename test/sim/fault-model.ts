@@ -46,6 +46,7 @@ export const FAULT_KINDS = [
   'stop-replica',
   'shut-replica-down',
   'kill-controller',
+  'kill-controller-within',
   'stop-controller',
   'shut-controller-down',
   'second-controller',
@@ -68,7 +69,16 @@ export const FAULT_KINDS = [
   'take-node-down',
 ] as const;
 
+export type FaultKind = (typeof FAULT_KINDS)[number];
+
 /** Only when they are asked for by name, since the product does not survive them yet. */
 export const KINDS_NOT_SURVIVED: readonly FaultKind[] = ['fail-sync-late'];
 
-export type FaultKind = (typeof FAULT_KINDS)[number];
+/** Throws when a name is none of them. */
+export function readKinds(names: readonly string[]): FaultKind[] {
+  return names.map((name) => {
+    const kind = FAULT_KINDS.find((known) => known === name);
+    if (kind !== undefined) return kind;
+    throw new Error(`--kinds: expected some of ${FAULT_KINDS.join(', ')}, got ${name}`);
+  });
+}

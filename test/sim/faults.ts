@@ -51,7 +51,10 @@ export class Faults {
       replica.crashAfter = undefined;
       replica.process?.resume();
     }
-    for (const controller of controllers) controller.process.resume();
+    for (const controller of controllers) {
+      controller.crashAfter = undefined;
+      controller.process.resume();
+    }
     this.#tools.orchestrator.look();
   }
 
@@ -79,6 +82,7 @@ export class Faults {
       case 'slow-registry':
         return disturbNetwork(kind, this.#tools);
       case 'kill-controller':
+      case 'kill-controller-within':
       case 'stop-controller':
       case 'shut-controller-down':
       case 'second-controller':
@@ -105,6 +109,9 @@ export class Faults {
       case 'kill-controller':
         this.#tools.note(`${instanceId} is killed`);
         controller.crash();
+        return true;
+      case 'kill-controller-within':
+        controller.crashAfter = random.below(8);
         return true;
       case 'stop-controller':
         process.pause();

@@ -37,10 +37,14 @@ export async function runJobs(program: string, options: SimOptions): Promise<Tal
 
 function runWorker(
   program: string,
-  { mutation }: SimOptions,
+  { mutation, kinds }: SimOptions,
   parts: { nextChunk: () => Chunk | undefined; onTally: (tally: Tally) => void },
 ): Promise<void> {
-  const args = ['--worker', ...(mutation === undefined ? [] : ['--mutation', mutation])];
+  const args = [
+    '--worker',
+    ...(mutation === undefined ? [] : ['--mutation', mutation]),
+    ...(kinds === undefined ? [] : ['--kinds', kinds.join()]),
+  ];
   const worker = fork(program, args);
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   let isDone = false;

@@ -42,16 +42,22 @@ async function work(options: SimOptions): Promise<number> {
 
 async function trace(options: SimOptions): Promise<number> {
   const runSeed = await loadRunner(options);
-  const { failures } = runSeed(options.from, (line) => process.stdout.write(`${line}\n`));
+  const onLine = (line: string): void => {
+    process.stdout.write(`${line}\n`);
+  };
+  const { failures } = runSeed(options.from, onLine);
   for (const failure of failures) process.stdout.write(`FAILED: ${failure}\n`);
   return failures.length === 0 ? 0 : 1;
 }
 
 /** The product is loaded only now, so that a deliberate bug gets into it. */
-async function loadRunner({ mutation }: SimOptions) {
+async function loadRunner({ mutation, kinds: names }: SimOptions) {
   if (mutation !== undefined) patchSources(findMutation(mutation).patches, ROOT);
   const { runSeed } = await import('./run.ts');
-  return runSeed;
+  const { readKinds } = await import('./fault-model.ts');
+  const kinds = names && readKinds(names);
+  return (seed: number, onLine?: (line: string) => void) =>
+    runSeed(seed, { kinds, ...(onLine === undefined ? {} : { onLine }) });
 }
 
 try {

@@ -4,7 +4,11 @@ import type { Checks } from './checks.ts';
 import { type BlockRange, bytesOf, makeData, ZERO } from './content.ts';
 import type { SimController } from './controller.ts';
 import type { Oracle, WriteHandle } from './oracle.ts';
+import type { Scheduler } from './scheduler.ts';
 import type { Trace } from './trace.ts';
+
+/** Twice the hold and an operation that times out, with room for clocks that run slow. */
+const ANSWER_MS = 2_500;
 
 /** One operation on its way or done. */
 export interface Running {
@@ -21,6 +25,7 @@ export class Operations {
   /** For a workload that goes on when an operation is done. */
   onDone: ((running: Running) => void) | undefined;
   count = 0;
+  readonly #scheduler: Scheduler;
   readonly #oracle: Oracle;
   readonly #checks: Checks;
   readonly #trace: Trace;
@@ -29,7 +34,8 @@ export class Operations {
   /** When the first controller with a newer epoch served. */
   readonly #supersededTicks = new Map<SimController, number>();
 
-  constructor(parts: { oracle: Oracle; checks: Checks; trace: Trace }) {
+  constructor(parts: { scheduler: Scheduler; oracle: Oracle; checks: Checks; trace: Trace }) {
+    this.#scheduler = parts.scheduler;
     this.#oracle = parts.oracle;
     this.#checks = parts.checks;
     this.#trace = parts.trace;
@@ -116,6 +122,19 @@ export class Operations {
       done(outcome);
       this.onDone?.(running);
     });
+    this.#expectAnAnswer(running, number);
     return running;
+  }
+
+  /** Whatever happens, a controller that runs answers in bounded time (design section 6). */
+  #expectAnAnswer(running: Running, number: number): void {
+    const { controller } = running;
+    const { pauseCount } = controller.process;
+    this.#scheduler.after(ANSWER_MS, () => {
+      const { process, isAlive, hasStarted, instanceId } = controller;
+      if (running.outcome !== undefined || !isAlive || !hasStarted) return;
+      if (process.isPaused || process.pauseCount !== pauseCount) return;
+      this.#checks.fail('section 6', `${instanceId} left operation ${number} without an answer`);
+    });
   }
 }

@@ -10,6 +10,8 @@ export interface SimOptions {
   readonly jobs: number;
   /** Name of a deliberate bug (mutations.ts). */
   readonly mutation: string | undefined;
+  /** These faults in every seed, instead of some of all. */
+  readonly kinds: readonly string[] | undefined;
   /** Stop at the first seed that fails. */
   readonly bail: boolean;
   /** Print everything that happens. */
@@ -25,6 +27,7 @@ npm run sim -- --seed S --trace          run one seed and print everything that 
 
   --jobs J          processes (number of cores)
   --mutation NAME   with a deliberate bug: a run without a failure is a failure then
+  --kinds A,B       with these faults in every seed (fault-model.ts)
   --bail            stop at the first seed that fails
 `.trim();
 
@@ -41,12 +44,14 @@ export function readOptions(args: readonly string[]): SimOptions {
       minutes: { type: 'string' },
       jobs: { type: 'string' },
       mutation: { type: 'string' },
+      kinds: { type: 'string' },
       bail: { type: 'boolean', default: false },
       trace: { type: 'boolean', default: false },
       worker: { type: 'boolean', default: false },
     },
   });
   const { seed, minutes, mutation, bail, trace, worker } = values;
+  const kinds = values.kinds?.split(',');
   const limit = minutes === undefined ? DEFAULT_SEEDS : Number.POSITIVE_INFINITY;
   const isSingle = seed !== undefined;
   return {
@@ -54,7 +59,7 @@ export function readOptions(args: readonly string[]): SimOptions {
     seeds: isSingle ? 1 : readNumber(values.seeds, limit, '--seeds'),
     minutes: readNumber(minutes, Number.POSITIVE_INFINITY, '--minutes'),
     jobs: isSingle ? 1 : readNumber(values.jobs, availableParallelism(), '--jobs'),
-    ...{ mutation, bail, trace, worker },
+    ...{ mutation, kinds, bail, trace, worker },
   };
 }
 

@@ -19,6 +19,8 @@ export class Process {
   readonly #scheduler: Scheduler;
   readonly #options: ProcessOptions;
   readonly #inbox: (() => void)[] = [];
+  /** How often it was stopped. */
+  pauseCount = 0;
   #isAlive = true;
   #isPaused = false;
   #isBusy = false;
@@ -52,6 +54,7 @@ export class Process {
 
   /** SIGSTOP. */
   pause(): void {
+    this.pauseCount += 1;
     this.#isPaused = true;
   }
 

@@ -36,7 +36,8 @@ export function whyNotRecovered(parts: {
     whyNotSettled(world) ??
     whyNotServing(world) ??
     whyDifferent(world) ??
-    whyNotStopped(world, orchestrator);
+    whyNotStopped(world, orchestrator) ??
+    whyNotStartedAgain(world);
   return { isLost: false, ...(reason === undefined ? {} : { reason }) };
 }
 
@@ -68,9 +69,11 @@ function whyNotHealthy(world: World): string | undefined {
 /** Each is tried again when it fails: the last faults may show only now. */
 function whyNotServing(world: World): string | undefined {
   const { scheduler, operations } = world;
-  const spots = [...new Set(makeSwarm(world.seed).shape.spots)];
+  const { spots, spotBlocks: count } = makeSwarm(world.seed).shape;
   const attempts: (() => Running)[] = [
-    ...spots.map((first) => () => operations.read(world.controller, { first, count: 4 })),
+    ...[...new Set(spots)].map(
+      (first) => () => operations.read(world.controller, { first, count }),
+    ),
     () => operations.flush(world.controller),
   ];
   const endMs = scheduler.nowMs + RECOVERY_MS;
@@ -130,6 +133,22 @@ function whyNotStopped(world: World, orchestrator: Orchestrator): string | undef
   if (hot !== undefined) return `${hot.replicaId} has hot extents after a clean stop`;
   const unsafe = inSync(world).find(({ directory }) => directory.data.hasUnsynced);
   return unsafe && `${unsafe.replicaId} has unsynced data after a clean stop`;
+}
+
+/** After a clean stop a power loss takes nothing, and nobody thinks that it did. */
+function whyNotStartedAgain(world: World): string | undefined {
+  for (const node of world.nodes) {
+    world.losePower(node);
+    node.powerOn();
+  }
+  world.startReplicas();
+  const restarted = inSync(world).find(({ status }) => status?.restart !== 'none');
+  if (restarted !== undefined) return `${restarted.replicaId} does not know that it was stopped`;
+  const controller = world.startController();
+  if (!world.scheduler.runUntil(() => controller.wasActive, RECOVERY_MS)) {
+    return 'the volume did not start again after a clean stop';
+  }
+  return whyNotServing(world) ?? whyDifferent(world);
 }
 
 function inSync({ registry, replicas }: World): SimReplica[] {

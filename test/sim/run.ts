@@ -19,12 +19,19 @@ export interface Report {
   readonly schedule: readonly string[];
 }
 
+export interface RunOptions {
+  /** Gets everything that happens. */
+  readonly onLine?: (line: string) => void;
+  /** Instead of those that the seed would pick. */
+  readonly kinds?: readonly FaultKind[] | undefined;
+}
+
 /** Longest time in which a volume without faults serves its first write. */
 const START_MS = 3_000;
 
 /** One run of everything: initiators, faults, recovery, checks. The same seed does the same again. */
-export function runSeed(seed: number, onLine?: (line: string) => void): Report {
-  const swarm = makeSwarm(seed);
+export function runSeed(seed: number, { onLine, kinds }: RunOptions = {}): Report {
+  const swarm = makeSwarm(seed, kinds);
   const world = new World({ seed, ...swarm });
   world.trace.listener = onLine;
   onLine?.(`seed ${seed}: ${JSON.stringify(swarm)}`);

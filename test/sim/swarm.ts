@@ -39,13 +39,14 @@ const BORDERS = [
   2 * BLOCKS_PER_EXTENT - 2,
   2 * BLOCKS_PER_EXTENT + BLOCKS_PER_REGION - 2,
 ];
-const SPOT_BLOCKS = 4;
+/** How much of each place is used: one block, some, more than a region. */
+const SPOT_BLOCKS = [1, 4, 4, 6, 40];
 
 /**
  * Swarm testing (Groce and others, ISSTA 2012): a seed that uses only some of the faults, with rates
  * of its own, gets to places where one that always uses all of them never gets.
  */
-export function makeSwarm(seed: number): Swarm {
+export function makeSwarm(seed: number, kinds?: readonly FaultKind[]): Swarm {
   // Not the world's generator, so that a change here does not shift everything that happens there.
   const random = new SeededRandom(seed ^ 0x5eed);
   const replicas = random.pick([0, 1, 1, 1, 1, 2, 2, 2, 3, 5]);
@@ -60,7 +61,7 @@ export function makeSwarm(seed: number): Swarm {
     replaceAfterMs: random.pick([100, 400, 3_000]),
     chaosMs: random.pick([600, 1_200, 2_000]),
     faults: {
-      kinds: pickKinds(random),
+      kinds: kinds ?? pickKinds(random),
       pauseMs: random.pick([20, 60, 150]),
       lastsMs: random.pick([60, 300, 1_000]),
     },
@@ -76,7 +77,7 @@ function pickKinds(random: SeededRandom): FaultKind[] {
 }
 
 function makeShape(random: SeededRandom): Shape {
-  const spotBlocks = random.pick([1, SPOT_BLOCKS, SPOT_BLOCKS, 6]);
+  const spotBlocks = random.pick(SPOT_BLOCKS);
   const spots = BORDERS.filter(() => random.chance(0.4));
   const hot = random.pick(BORDERS);
   return {
@@ -86,7 +87,7 @@ function makeShape(random: SeededRandom): Shape {
     trims: random.pick([0, 0, 0.05]),
     fua: random.pick([0, 0.1, 0.5]),
     cancels: random.pick([0, 0.03]),
-    maxBlocks: random.pick([1, 2, 6]),
+    maxBlocks: random.pick([1, 2, 6, 40]),
     spots: [hot, ...spots].map((spot) => Math.min(spot, BLOCK_COUNT - spotBlocks)),
     spotBlocks,
     isSequential: random.chance(0.3),

@@ -70,7 +70,6 @@ export class World {
     this.registry = new SimRegistry(this.scheduler, this.network, makeVolume(options));
     this.checks = new Checks({
       ...{ oracle: this.oracle, replicas: this.replicas, record: () => this.registry.record },
-      failureMode: () => this.registry.volume.spec.failureMode,
     });
     this.operations = new Operations(this);
     this.registry.onStored = (before, after) => {

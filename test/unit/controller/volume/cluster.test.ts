@@ -16,7 +16,8 @@ describe('cluster of one volume', () => {
   test('does the same again with the same seed', () => {
     const [one, other] = [7, 7].map((seed) => {
       const lines: string[] = [];
-      return { report: runSeed(seed, (line) => lines.push(line)), lines };
+      const onLine = (line: string) => void lines.push(line);
+      return { report: runSeed(seed, { onLine }), lines };
     });
     expect(one?.lines.length).toBeGreaterThan(1_000);
     expect(one).toEqual(other);
