@@ -125,7 +125,8 @@ export class Replica {
   /** All that must be durable before a hello is answered. */
   #afterHello({ epoch, instanceId }: Hello, leases: readonly Lease[]): Partial<Metadata> {
     return {
-      ...{ epoch, instanceId, session: this.#metadata.session + 1, bootId: this.#bootId },
+      ...{ epoch, instanceId, bootId: this.#bootId },
+      session: nextSession(this.#metadata.session, epoch),
       // With the boot id of today in the record, only this says that the last one was another.
       mayLackWrites: this.#history.restart === 'may-lack-writes',
       leaseHolders: [...leases.map((lease) => lease.instanceId), instanceId],
@@ -337,3 +338,15 @@ export class Replica {
     effects.push({ kind: 'persist', metadata: this.#metadata });
   }
 }
+
+/**
+ * Counts hellos, and within an epoch from a number of its own: so a controller of an older epoch,
+ * however often it says hello to a disk that was rolled back, never brings it up to what the record
+ * knows (I5).
+ */
+function nextSession(session: number, epoch: number): number {
+  return Math.max(session + 1, epoch * SESSIONS_PER_EPOCH);
+}
+
+/** Leaves room for 2^33 epochs in a safe integer. */
+const SESSIONS_PER_EPOCH = 2 ** 20;

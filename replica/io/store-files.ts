@@ -2,11 +2,13 @@ import {
   closeSync,
   existsSync,
   fdatasync,
+  fdatasyncSync,
   openSync,
   readFileSync,
   readSync,
   statSync,
   write,
+  writeSync,
 } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -71,9 +73,21 @@ export function openStore(dataDir: string, sizeBytes: number): OpenStore {
   const damagedPages = loadRegions(regions, fds.regions, lengths.regions);
   if (damagedPages > 0) damage.push(`regions: ${damagedPages} damaged pages`);
   const hot = new HotExtents(sizeBytes);
-  const damagedSectors = hot.load(readFileSync(join(dataDir, 'hot')).subarray(0, lengths.hot));
+  const hotBytes = readFileSync(join(dataDir, 'hot')).subarray(0, lengths.hot);
+  writeAgain(fds.hot, hotBytes);
+  const damagedSectors = hot.load(hotBytes);
   if (damagedSectors > 0) damage.push(`hot: ${damagedSectors} damaged sectors`);
   return { storeFiles: makeStoreFiles(fds), regions, hot, damage };
+}
+
+/**
+ * A process that was killed may have left bits in the page cache that are on no disk. They are written
+ * again, not only flushed: after a flush that failed, the kernel would find nothing to flush.
+ */
+function writeAgain(fd: number, bytes: Buffer): void {
+  for (let done = 0; done < bytes.length; )
+    done += writeSync(fd, bytes, done, bytes.length - done, done);
+  fdatasyncSync(fd);
 }
 
 /** Piece by piece: as a whole it would be 64 MiB per TiB. */

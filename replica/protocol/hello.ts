@@ -48,7 +48,7 @@ export interface Welcome {
   readonly sizeBytes: number;
   /** True until the first write: the data file is one hole. */
   readonly isPristine: boolean;
-  /** Counts hellos, this one included; persisted (I5). */
+  /** Counts hellos, this one included, and grows with the epoch; persisted (I5). */
   readonly session: number;
   /** Highest seq this copy has executed; the next controller numbers on from the highest of all. */
   readonly lastSeq: number;

@@ -86,9 +86,15 @@ export class RegionMap {
     this.#set(start, end, generation);
   }
 
-  /** Nobody can tell any more what these regions hold compared with other copies. */
+  /**
+   * Nobody can tell any more what these regions hold compared with other copies. Their pages are
+   * saved anew in any case: what a process that was killed left of them may be in the page cache only.
+   */
   markUnknown(start: number, end: number): void {
     this.#set(start, end, STAMP.UNKNOWN);
+    const regions = regionsOf(start, end);
+    for (let at = regions.first; at < regions.end; at += PAGE_STAMPS) this.#markDirty(at);
+    this.#markDirty(regions.end - 1);
   }
 
   /** The highest stamp in the range; UNKNOWN is above every generation. */

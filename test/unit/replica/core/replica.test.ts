@@ -22,14 +22,20 @@ describe('replica hello', () => {
     expect(persist).toEqual({
       kind: 'persist',
       metadata: {
-        ...{ ...METADATA, epoch: 6, instanceId: 'i6', session: 8, bootId: 'boot' },
+        ...{ ...METADATA, epoch: 6, instanceId: 'i6', session: 6 * 2 ** 20, bootId: 'boot' },
         leaseHolders: ['i4', 'i6'],
       },
     });
     expect(welcome).toEqual({
       ...{ kind: 'welcome', connection: 1 },
       welcome: {
-        ...{ protocolVersion: 2, volumeId: 'v1', replicaId: 'r1', dataId: 'd1', session: 8 },
+        ...{
+          protocolVersion: 2,
+          volumeId: 'v1',
+          replicaId: 'r1',
+          dataId: 'd1',
+          session: 6 * 2 ** 20,
+        },
         ...{ sizeBytes: METADATA.sizeBytes, isPristine: false, lastSeq: 0, restart: 'none' },
         ...{ tail: [], leases: [{ instanceId: 'i4', remainingMs: 6000 }] },
       },
@@ -336,4 +342,11 @@ describe('replica end', () => {
     expect(core.endTurn()).toEqual([{ kind: 'fdatasync' }]);
     expect(core.synced('EIO').at(-1)).toMatchObject({ kind: 'stop', isFailure: true });
   });
+});
+
+test('replica hello of an older epoch never brings a rolled-back disk up to a newer session (I5)', () => {
+  const core = new CoreHarness();
+  for (let hello = 1; hello < 100; hello += 1) core.hello(hello, { epoch: 6 });
+  const ofNextEpoch = new CoreHarness().welcome(1, { epoch: 7 }).session;
+  expect(core.welcome(100, { epoch: 6 }).session).toBeLessThan(ofNextEpoch);
 });

@@ -9,6 +9,8 @@ import { encodeFrame } from '../../../../replica/protocol/frame.ts';
 import type { Refusal, Welcome } from '../../../../replica/protocol/hello.ts';
 import { TestClient } from '../support/test-client.ts';
 
+/** Sessions of an epoch are numbered from here, times the epoch (I5). */
+const EPOCH = 2 ** 20;
 const HOST = '127.77.0.11';
 const SECRET = Buffer.alloc(32, 0x5e);
 const SIZE = 1024 * 1024;
@@ -84,7 +86,7 @@ test('replica process, writes, reads, flushes and trims; keeps the data over kil
   const first = await startReplica();
   let client = open(first.port);
   const fresh = (await client.hello(SECRET)) as Welcome;
-  expect(fresh).toMatchObject({ sizeBytes: SIZE, isPristine: true, session: 1 });
+  expect(fresh).toMatchObject({ sizeBytes: SIZE, isPristine: true, session: 1 * EPOCH });
   expect(fresh).toMatchObject({ restart: 'none', tail: [], leases: [] });
 
   const write = { opcode: OPCODE.WRITE, offset: 8192, length: 4096, generation: 2 };
@@ -104,7 +106,7 @@ test('replica process, writes, reads, flushes and trims; keeps the data over kil
   client = open(second.port);
   const dataId = fresh.dataId;
   const again = await client.hello(SECRET, { dataId, epoch: 2, instanceId: 'i2' });
-  const expected = { dataId, isPristine: false, session: 2, restart: 'killed' };
+  const expected = { dataId, isPristine: false, session: 2 * EPOCH, restart: 'killed' };
   expect(again).toMatchObject({ ...expected, tail: [{ start: 0, end: SIZE }] });
   const reply = await client.request({ ...read, offset: 8192 });
   expect([reply.flags, reply.length]).toEqual([FLAG.LZ4, 4096]);
@@ -117,7 +119,7 @@ test('replica process, writes, reads, flushes and trims; keeps the data over kil
   expect(await kill(second.child, 'SIGTERM')).toBe(0);
   const third = await startReplica();
   const clean = await open(third.port).hello(SECRET, { epoch: 3, instanceId: 'i3' });
-  expect(clean).toMatchObject({ session: 3, restart: 'none', tail: [] });
+  expect(clean).toMatchObject({ session: 3 * EPOCH, restart: 'none', tail: [] });
 });
 
 test('replica process, cuts strangers and garbage and serves the rest, whatever they send', async () => {
@@ -149,7 +151,7 @@ test('replica process, cuts strangers and garbage and serves the rest, whatever 
   client.sendBytes(Buffer.alloc(HEADER_BYTES, 0xff));
   await client.closed;
   const next = open(port);
-  expect(await next.hello(SECRET)).toMatchObject({ session: 2 });
+  expect(await next.hello(SECRET)).toMatchObject({ session: EPOCH + 1 });
   expect(child.exitCode).toBeNull();
   expect(errors().match(/connection rejected/g)).toHaveLength(1);
   expect(errors()).not.toContain(SECRET.toString('hex'));
