@@ -71,6 +71,11 @@ function namesOf(table: Readonly<Record<string, number>>): ReadonlyMap<number, s
   return new Map(Object.entries(table).map(([name, number]) => [number, name]));
 }
 
+/** Epoch and count: see `nextSession` in replica/core/replica.ts. */
+function describeSession(session: number): string {
+  return `${Math.floor(session / 2 ** 20)}.${session % 2 ** 20}`;
+}
+
 export function describeMessage(message: ToReplica | ToController): string {
   switch (message.kind) {
     case 'hello': {
@@ -82,7 +87,7 @@ export function describeMessage(message: ToReplica | ToController): string {
       const ranges = tail.map(({ start, end }) => describeBlocks(start, end - start));
       const leased = leases.map(({ instanceId }) => instanceId);
       return [
-        `WELCOME data ${dataId}, session ${session}, restart ${restart}`,
+        `WELCOME data ${dataId}, session ${describeSession(session)}, restart ${restart}`,
         ...(ranges.length === 0 ? [] : [`tail ${ranges.join(' ')}`]),
         ...(leased.length === 0 ? [] : [`leased to ${leased.join(' ')}`]),
       ].join(', ');
