@@ -1,5 +1,5 @@
 import { fork } from 'node:child_process';
-import type { SimOptions } from './options.ts';
+import { type SimOptions, variationOf } from './options.ts';
 import { addTally, emptyTally, type Tally } from './summary.ts';
 
 /** Seeds that a worker runs before it reports. */
@@ -37,14 +37,10 @@ export async function runJobs(program: string, options: SimOptions): Promise<Tal
 
 function runWorker(
   program: string,
-  { mutation, kinds }: SimOptions,
+  options: SimOptions,
   parts: { nextChunk: () => Chunk | undefined; onTally: (tally: Tally) => void },
 ): Promise<void> {
-  const args = [
-    '--worker',
-    ...(mutation === undefined ? [] : ['--mutation', mutation]),
-    ...(kinds === undefined ? [] : ['--kinds', kinds.join()]),
-  ];
+  const args = ['--worker', ...variationOf(options)];
   const worker = fork(program, args);
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   let isDone = false;

@@ -1,7 +1,8 @@
 import { fileURLToPath } from 'node:url';
+import { readKinds } from './fault-model.ts';
 import { type Chunk, runJobs } from './jobs.ts';
 import { findMutation } from './mutations.ts';
-import { readOptions, type SimOptions, USAGE } from './options.ts';
+import { readOptions, type SimOptions, USAGE, variationOf } from './options.ts';
 import { patchSources } from './patch.ts';
 import { addReport, emptyTally, formatSummary } from './summary.ts';
 
@@ -14,6 +15,10 @@ const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
 async function main(): Promise<number> {
   const options = readOptions(process.argv.slice(2));
+  // Names are wrong here, not in some process of another.
+  const { mutation, kinds } = options;
+  if (mutation !== undefined) findMutation(mutation);
+  if (kinds !== undefined) readKinds(kinds);
   if (options.worker) return work(options);
   return options.trace ? trace(options) : run(options);
 }
@@ -22,7 +27,7 @@ async function run(options: SimOptions): Promise<number> {
   const startMs = performance.now();
   const tally = await runJobs(fileURLToPath(import.meta.url), options);
   const seconds = (performance.now() - startMs) / 1000;
-  process.stdout.write(`${formatSummary(tally, seconds, options.mutation)}\n`);
+  process.stdout.write(`${formatSummary(tally, seconds, variationOf(options))}\n`);
   const isCaught = tally.failures.length > 0;
   return isCaught === (options.mutation !== undefined) ? 0 : 1;
 }
@@ -54,7 +59,6 @@ async function trace(options: SimOptions): Promise<number> {
 async function loadRunner({ mutation, kinds: names }: SimOptions) {
   if (mutation !== undefined) patchSources(findMutation(mutation).patches, ROOT);
   const { runSeed } = await import('./run.ts');
-  const { readKinds } = await import('./fault-model.ts');
   const kinds = names && readKinds(names);
   return (seed: number, onLine?: (line: string) => void) =>
     runSeed(seed, { kinds, ...(onLine === undefined ? {} : { onLine }) });

@@ -33,6 +33,14 @@ npm run sim -- --seed S --trace          run one seed and print everything that 
 
 const DEFAULT_SEEDS = 200;
 
+/** What makes a seed another run than it would be without. */
+export function variationOf({ mutation, kinds }: SimOptions): string[] {
+  return [
+    ...(mutation === undefined ? [] : ['--mutation', mutation]),
+    ...(kinds === undefined ? [] : ['--kinds', kinds.join()]),
+  ];
+}
+
 /** Throws what is wrong with the command line, in words. */
 export function readOptions(args: readonly string[]): SimOptions {
   const { values } = parseArgs({

@@ -40,12 +40,16 @@ function addFault(tally: Tally, kind: string, count: number): void {
 const MAX_SHOWN_FAILURES = 20;
 const MS_PER_HOUR = 3_600_000;
 
-/** For people. `mutation` is repeated in the commands that replay a failure. */
-export function formatSummary(tally: Tally, seconds: number, mutation?: string): string {
+/**
+ * For people.
+ *
+ * @param extra what the commands that replay a failure need besides the seed
+ */
+export function formatSummary(tally: Tally, seconds: number, extra: readonly string[]): string {
   const { seeds, lost, simulatedMs, operations, faults, failures } = tally;
   const kinds = Object.entries(faults).sort(([, a], [, b]) => b - a);
   const faultCount = kinds.reduce((sum, [, count]) => sum + count, 0);
-  const extra = mutation === undefined ? '' : ` --mutation ${mutation}`;
+  const replay = (seed: number) => ['npm run sim -- --seed', seed, '--trace', ...extra].join(' ');
   const shown = failures.toSorted((a, b) => a.seed - b.seed).slice(0, MAX_SHOWN_FAILURES);
   return [
     `${seeds} seeds in ${seconds.toFixed(1)} s (${(seeds / seconds).toFixed(0)} a second), ` +
@@ -55,7 +59,7 @@ export function formatSummary(tally: Tally, seconds: number, mutation?: string):
     `${lost} seeds ended because every good copy was destroyed`,
     `${failures.length} failures`,
     ...shown.flatMap(({ seed, reasons }) => [
-      `  seed ${seed}: npm run sim -- --seed ${seed} --trace${extra}`,
+      `  seed ${seed}: ${replay(seed)}`,
       ...reasons.map((reason) => `    ${reason.split('\n').slice(0, 6).join('\n    ')}`),
     ]),
     ...(failures.length > shown.length ? [`  and ${failures.length - shown.length} more`] : []),
