@@ -29,6 +29,8 @@ export class Operations {
   readonly #oracle: Oracle;
   readonly #checks: Checks;
   readonly #trace: Trace;
+  /** The last time that a controller said so. */
+  #loss = { tick: 0, epoch: 0 };
   /** Writes that no one knows the end of, by their controller. */
   readonly #open = new Map<SimController, Set<WriteHandle>>();
   /** When the first controller with a newer epoch served. */
@@ -90,12 +92,26 @@ export class Operations {
     }
   }
 
+  /** A controller said that writes may be lost: those that it had under way, and all before. */
+  losePower(controller: SimController): void {
+    this.#oracle.losePower();
+    this.#loss = { tick: this.#oracle.tick(), epoch: controller.volume.epoch };
+  }
+
+  /**
+   * A controller that was replaced acknowledges what it had done before its successor said that it may
+   * be lost: true when it was done, and worth nothing now.
+   */
+  #isOutdated(controller: SimController, write: WriteHandle): boolean {
+    return write.start < this.#loss.tick && controller.volume.epoch < this.#loss.epoch;
+  }
+
   #change(controller: SimController, operation: VolumeOperation, write: WriteHandle): Running {
     const superseded = this.#supersededTicks.get(controller);
     if (superseded !== undefined) write.supersede(superseded);
     else this.#openOf(controller).add(write);
     return this.#submit({ controller, operation, write }, (outcome) => {
-      if (!outcome.ok) return;
+      if (!outcome.ok || this.#isOutdated(controller, write)) return;
       this.#openOf(controller).delete(write);
       this.#checks.written(write.acknowledge());
     });

@@ -135,6 +135,10 @@ export class WriteHandle {
     this.#acknowledge = acknowledge;
   }
 
+  get start(): number {
+    return this.#write.start;
+  }
+
   acknowledge(): Done {
     return this.#acknowledge();
   }

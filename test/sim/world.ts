@@ -128,7 +128,7 @@ export class World {
     this.trace.other(`${controller.instanceId} says that writes may be lost`);
     if (this.#isReplaced(controller)) return;
     this.checks.powerLost(controller);
-    this.oracle.losePower();
+    this.operations.losePower(controller);
   }
 
   /** One that was stopped for long may think that it serves; nothing that it does is answered. */
