@@ -15,10 +15,11 @@
  *
  * **Disks.** A killed process loses nothing that it wrote. A power loss keeps, of what was not made
  * durable, any set of 512-byte sectors, torn writes included. A failed fdatasync says so once, and
- * the page cache has forgotten some of the pages, as if they were clean. Reads, writes and saves fail; space runs out, in
- * the middle of a write as well; fdatasync takes long. While a process is down, a bit flips in one
- * slot of the metadata or anywhere in the region map or the hot extents; a directory is replaced by
- * an empty one; a disk goes back to a state of an earlier session, all its files together.
+ * the page cache has forgotten some of the pages, as if they were clean. Reads, writes and saves
+ * fail; space runs out, in the middle of a write as well; fdatasync takes long. While a process is
+ * down, a bit flips in one slot of the metadata or anywhere in the region map or the hot extents; a
+ * directory is replaced by an empty one; a disk goes back to a state of an earlier session, all its
+ * files together.
  *
  * **Operators** change mode, tolerance and number of replicas at any time, and nodes go away for
  * long; the planner reacts to both.
