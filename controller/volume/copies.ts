@@ -57,11 +57,14 @@ export class Copies {
   /** A read that is answered before this moment shows the newest acknowledged bytes (I7). */
   leaseUntilMs = 0;
   #entries: CopyEntry[];
+  /** Asked with every frame. */
+  readonly #byIndex: (CopyEntry | undefined)[];
 
   constructor(membership: Membership) {
     this.#entries = Object.entries(membership.copies).map(([replicaId, record], index) =>
       makeEntry(index, replicaId, record),
     );
+    this.#byIndex = [...this.#entries];
     this.recount();
   }
 
@@ -71,7 +74,7 @@ export class Copies {
 
   /** The entry at a position, or undefined when that copy was taken out meanwhile. */
   at(index: CopyIndex): CopyEntry | undefined {
-    return this.#entries.find((entry) => entry.index === index);
+    return this.#byIndex[index];
   }
 
   /** What the record does not say: where copies serve, and which the orchestrator wants gone. */
@@ -107,6 +110,7 @@ export class Copies {
 
   remove(entry: CopyEntry): void {
     this.#entries = this.#entries.filter((other) => other !== entry);
+    this.#byIndex[entry.index] = undefined;
     this.recount();
   }
 
@@ -163,7 +167,9 @@ export class Copies {
   #add(replicaId: string, record: Copy): void {
     const index = firstFree(this.#entries.map((entry) => entry.index));
     assert(index < MAX_ENTRIES, 'a record lists a bounded number of copies', { index });
-    this.#entries = [...this.#entries, makeEntry(index, replicaId, record)];
+    const entry = makeEntry(index, replicaId, record);
+    this.#entries = [...this.#entries, entry];
+    this.#byIndex[index] = entry;
   }
 }
 

@@ -99,6 +99,8 @@ export class RegionMap {
 
   /** The highest stamp in the range; UNKNOWN is above every generation. */
   newest(start: number, end: number): number {
+    const only = Math.floor(start / REGION_BYTES);
+    if (end <= (only + 1) * REGION_BYTES) return this.#stampAt(only); // nearly every read
     let newest: number = STAMP.NEVER;
     const regions = regionsOf(start, end);
     for (let region = regions.first; region < regions.end; region += 1) {
