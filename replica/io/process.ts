@@ -11,6 +11,7 @@ import { ReplicaDriver, type StopEffect } from './driver.ts';
 import { makeCounters, makeMetrics } from './metrics.ts';
 import type { ReplicaOptions } from './options.ts';
 import { ReplicaServer } from './server.ts';
+import { writeAgain } from './write-again.ts';
 
 export interface RunningReplica {
   readonly port: number;
@@ -35,6 +36,8 @@ export async function startReplica(options: ReplicaOptions): Promise<RunningRepl
   // The copy serves all the same: what is damaged is compared with the other copies.
   if (damage.length > 0)
     log.warn('what changed where is not known for all of the copy', { damage });
+  // Also after a power loss: then there is nothing to lose by it.
+  if (metadata.mayLackWrites) writeAgain(dataFile, hot.ranges());
   const counters = makeCounters();
   const allocatedBytes = () => dataFile.allocatedBytes();
   const replica = new Replica({ metadata, regions, hot, bootId: readBootId() });

@@ -106,6 +106,11 @@ export class DataFile {
     }
   }
 
+  /** As replica/io/write-again.ts does, which cannot tell them from others in the hot extents. */
+  writeForsakenAgain(): void {
+    for (const block of [...this.#forsaken]) this.#put(block, this.read(block));
+  }
+
   losePower(random: SeededRandom): void {
     for (const block of [...this.#dirty, ...this.#forsaken]) {
       this.#durable.set(block, mix(this.readDurable(block), this.read(block), random));

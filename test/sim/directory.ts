@@ -63,6 +63,7 @@ export class Directory {
 
   open(): Opened {
     const { sizeBytes } = this.#identity;
+    if (this.metadata.mayLackWrites) this.data.writeForsakenAgain();
     const regions = new RegionMap(sizeBytes);
     regions.load(0, this.store.regions.bytes);
     const hot = new HotExtents(sizeBytes);

@@ -15,18 +15,14 @@
  *
  * **Disks.** A killed process loses nothing that it wrote. A power loss keeps, of what was not made
  * durable, any set of 512-byte sectors, torn writes included. A failed fdatasync says so once, and
- * the page cache has forgotten some of the pages, as if they were clean. Reads, writes and saves
- * fail; space runs out, in the middle of a write as well; fdatasync takes long. While a process is
+ * the page cache has forgotten some of the pages, as if they were clean, or forgets them later, when a
+ * sync may have found them equal. Reads, writes and saves fail; space runs out, in the middle of a write as well; fdatasync takes long. While a process is
  * down, a bit flips in one slot of the metadata or anywhere in the region map or the hot extents; a
  * directory is replaced by an empty one; a disk goes back to a state of an earlier session, all its
  * files together.
  *
  * **Operators** change mode, tolerance and number of replicas at any time, and nodes go away for
  * long; the planner reacts to both.
- *
- * Played only when asked for (`--kinds fail-sync-late`): after a failed fdatasync the pages stay
- * readable and are forgotten later, after a sync has found them equal. That is how Linux does it on
- * most file systems, and the product does not survive it yet.
  *
  * Not played, because nothing is promised then:
  * - both slots of the metadata, or bits of the data itself, are damaged: the disk below is trusted
@@ -76,9 +72,6 @@ export const FAULT_KINDS = [
 ] as const;
 
 export type FaultKind = (typeof FAULT_KINDS)[number];
-
-/** Only when they are asked for by name, since the product does not survive them yet. */
-export const KINDS_NOT_SURVIVED: readonly FaultKind[] = ['fail-sync-late'];
 
 /** Throws when a name is none of them. */
 export function readKinds(names: readonly string[]): FaultKind[] {

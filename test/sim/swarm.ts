@@ -2,7 +2,7 @@ import { FAILURE_MODES, type FailureMode } from '../../controller/protocol/regis
 import type { Timing } from '../../controller/volume/timing.ts';
 import { BLOCK_BYTES, EXTENT_BYTES, REGION_BYTES } from '../../replica/common/limits.ts';
 import { SeededRandom } from '../support/random.ts';
-import { FAULT_KINDS, type FaultKind, KINDS_NOT_SURVIVED } from './fault-model.ts';
+import { FAULT_KINDS, type FaultKind } from './fault-model.ts';
 import type { ProcessOptions } from './process.ts';
 import { SIM_TIMING } from './timing.ts';
 import type { Shape } from './workload.ts';
@@ -72,8 +72,7 @@ export function makeSwarm(seed: number, kinds?: readonly FaultKind[]): Swarm {
 /** None at all now and then: whatever fails then is not about faults. */
 function pickKinds(random: SeededRandom): FaultKind[] {
   const share = random.pick([0, 0.1, 0.25, 0.25, 0.5, 1]);
-  const kinds = FAULT_KINDS.filter(() => random.chance(share));
-  return kinds.filter((kind) => !KINDS_NOT_SURVIVED.includes(kind));
+  return FAULT_KINDS.filter(() => random.chance(share));
 }
 
 function makeShape(random: SeededRandom): Shape {
