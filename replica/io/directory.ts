@@ -45,7 +45,8 @@ export function openDirectory(identity: CopyIdentity): OpenDirectory {
   const { dataDir } = identity;
   let lockFd: number | undefined;
   try {
-    mkdirSync(dataDir, { recursive: true, mode: 0o700 });
+    // Not its parents: where the node's directory is missing, its disk is not mounted (ADR 0014).
+    if (!existsSync(dataDir)) mkdirSync(dataDir, { mode: 0o700 });
     lockFd = lock(join(dataDir, 'lock'));
     if (!existsSync(join(dataDir, 'metadata'))) format(identity);
     return openFormatted(identity, lockFd);
