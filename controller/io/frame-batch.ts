@@ -1,3 +1,4 @@
+import { ArenaPool } from '../../replica/common/arena-pool.ts';
 import type { Lz4 } from '../../replica/common/lz4.ts';
 import { FLAG, HEADER_BYTES } from '../../replica/protocol/constants.ts';
 import { encodeFrameInPlace } from '../../replica/protocol/frame.ts';
@@ -19,7 +20,8 @@ export class FrameBatch {
   readonly #lz4: Lz4;
   /** By copy index. */
   #slices: Slice[][] = [];
-  #arena = Buffer.allocUnsafeSlow(ARENA_BYTES);
+  readonly #pool = new ArenaPool(ARENA_BYTES);
+  #arena = this.#pool.next(undefined, ARENA_BYTES);
   #end = 0;
 
   constructor(lz4: Lz4) {
@@ -29,8 +31,7 @@ export class FrameBatch {
   append(effect: SendEffect): void {
     const room = HEADER_BYTES + (effect.data?.length ?? 0);
     if (this.#end + room > this.#arena.length) {
-      // The old arena belongs to the sockets now; it is freed when they have sent it.
-      this.#arena = Buffer.allocUnsafeSlow(Math.max(ARENA_BYTES, room));
+      this.#arena = this.#pool.next(this.#arena, room);
       this.#end = 0;
     }
     const start = this.#end;
@@ -51,10 +52,12 @@ export class FrameBatch {
       );
       slices.length = 0;
     }
+    this.#pool.handOver();
   }
 
-  /** Everything taken so far has left this process, so the arena can be filled from its start. */
+  /** Everything taken so far has left this process. Only between `take` and the next `append`. */
   rewind(): void {
+    this.#pool.reclaim();
     this.#end = 0;
   }
 

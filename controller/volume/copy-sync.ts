@@ -1,12 +1,12 @@
 import { MAX_STAMPS_BYTES, REGION_BYTES } from '../../replica/common/limits.ts';
-import type { ByteRange } from '../../replica/common/ranges.ts';
+import { type ByteRange, bytesIn } from '../../replica/common/ranges.ts';
 import { FLAG, OPCODE } from '../../replica/protocol/constants.ts';
 import type { Frame } from '../../replica/protocol/frame.ts';
-import { DIGEST_BYTES, STAMP, STAMP_BYTES } from '../../replica/protocol/stamps.ts';
+import { HASH_ENTRY_BYTES, STAMP, STAMP_BYTES } from '../../replica/protocol/stamps.ts';
 import type { CopyEntry } from './copies.ts';
 import { type FrameNumbers, makeControl, makeMark } from './frames.ts';
 import type { CopyMask, VolumeEffect } from './step.ts';
-import { type KnownContent, planWindow, type SyncTask } from './sync-plan.ts';
+import { type KnownContent, planWindow, regionCountOf, type SyncTask } from './sync-plan.ts';
 
 /** What a step of a sync works with. */
 export interface SyncContext {
@@ -183,7 +183,7 @@ export class CopySync {
   #onStamps(copy: CopyMask, frame: Frame, context: SyncContext): boolean {
     const listing = this.#listing!;
     if (frame.opcode !== OPCODE.STAMPS_REPLY || this.#work.kind !== 'volume') return false;
-    if (frame.payload.length !== regionCount(listing) * STAMP_BYTES) return false;
+    if (frame.payload.length !== regionCountOf(listing) * STAMP_BYTES) return false;
     listing.stamps.set(copy, Buffer.from(frame.payload));
     const source = listing.stamps.get(this.source);
     const target = listing.stamps.get(this.target);
@@ -201,8 +201,8 @@ export class CopySync {
   }
 
   #count(tasks: readonly SyncTask[]): void {
-    this.#totalBytes += bytesOf(tasks);
-    this.#differenceBytes += bytesOf(tasks.filter(({ isCompared }) => !isCompared));
+    this.#totalBytes += bytesIn(tasks);
+    this.#differenceBytes += bytesIn(tasks.filter(({ isCompared }) => !isCompared));
   }
 
   // Moving.
@@ -220,7 +220,7 @@ export class CopySync {
   #onHashes(move: Move, copy: CopyMask, frame: Frame, context: SyncContext): boolean {
     const { seq, payload, opcode } = frame;
     if (opcode !== OPCODE.HASHES_REPLY) return false;
-    if (payload.length !== regionCount(move) * ENTRY_BYTES) return false;
+    if (payload.length !== regionCountOf(move) * HASH_ENTRY_BYTES) return false;
     move.hashes.set(copy, Buffer.from(payload));
     const source = move.hashes.get(this.source);
     const target = move.hashes.get(this.target);
@@ -259,8 +259,7 @@ export class CopySync {
       ...makeControl(numbers, opcode, this.target, move),
       flags: FLAG.ASSIGN | (isHole ? 0 : frame.flags & FLAG.LZ4),
       generation: stampFor(frame.generation, move, numbers),
-      // The payload is a view on the receive buffer, which is used again.
-      data: isHole ? undefined : Buffer.from(frame.payload),
+      data: isHole ? undefined : frame.payload,
       isEncoded: true,
     };
     this.#moves.set(write.seq, { ...move, stage: 'writing', sentMs: nowMs });
@@ -288,8 +287,6 @@ function stampFor(stamp: number, move: Move, { generation }: FrameNumbers): numb
   return Math.max(stamp, 1);
 }
 
-const ENTRY_BYTES = STAMP_BYTES + DIGEST_BYTES;
-
 /** Neighbouring regions with the same outcome, as one. */
 function compare(
   range: ByteRange,
@@ -297,10 +294,10 @@ function compare(
   target: Buffer,
 ): { start: number; end: number; isEqual: boolean; stamp: number }[] {
   const runs: { start: number; end: number; isEqual: boolean; stamp: number }[] = [];
-  for (let region = 0; region < regionCount(range); region += 1) {
-    const at = region * ENTRY_BYTES;
+  for (let region = 0; region < regionCountOf(range); region += 1) {
+    const at = region * HASH_ENTRY_BYTES;
     const stamp = source.readUInt32LE(at);
-    const [from, to] = [at + STAMP_BYTES, at + ENTRY_BYTES];
+    const [from, to] = [at + STAMP_BYTES, at + HASH_ENTRY_BYTES];
     const isEqual = source.compare(target, from, to, from, to) === 0;
     const start = range.start + region * REGION_BYTES;
     const end = Math.min(start + REGION_BYTES, range.end);
@@ -309,12 +306,4 @@ function compare(
     else runs.push({ start, end, isEqual, stamp });
   }
   return runs;
-}
-
-function regionCount({ start, end }: ByteRange): number {
-  return Math.ceil((end - start) / REGION_BYTES);
-}
-
-function bytesOf(ranges: readonly ByteRange[]): number {
-  return ranges.reduce((sum, { start, end }) => sum + end - start, 0);
 }

@@ -1,4 +1,4 @@
-import { type ByteRange, mergeRanges } from '../../replica/common/ranges.ts';
+import { type ByteRange, bytesIn, mergeRanges } from '../../replica/common/ranges.ts';
 import { type FailurePolicy, isIoAllowed } from './availability.ts';
 import type { CopyEntry } from './copies.ts';
 
@@ -56,7 +56,7 @@ export function decideStart(
   const candidates = present.filter((entry) => rankOf(entry) === best);
   const primary = candidates[Math.floor(random * candidates.length)];
   if (primary === undefined) return undefined;
-  const isMuch = bytesOf(mergeRanges(present.flatMap(tailOf))) > MAX_EQUALISED_BYTES;
+  const isMuch = bytesIn(mergeRanges(present.flatMap(tailOf))) > MAX_EQUALISED_BYTES;
   const staying = present.filter(
     (entry) => entry === primary || !isMuch || entry.welcome?.restart === 'none',
   );
@@ -120,8 +120,4 @@ function lossOf(primary: CopyEntry, inSync: readonly CopyEntry[]): Loss {
 
 function tailOf(entry: CopyEntry): readonly ByteRange[] {
   return entry.welcome?.tail ?? [];
-}
-
-function bytesOf(ranges: readonly ByteRange[]): number {
-  return ranges.reduce((sum, { start, end }) => sum + end - start, 0);
 }

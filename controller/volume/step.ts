@@ -69,7 +69,10 @@ export interface SendEffect {
   readonly offset: number;
   readonly length: number;
   readonly generation: number;
-  /** Uncompressed bytes to compress, or with `isEncoded` a payload to pass on as `flags` describes it. */
+  /**
+   * Uncompressed bytes to compress, or with `isEncoded` a payload to pass on as `flags` describes it.
+   * The latter is a view on what was received: encode it in this turn.
+   */
   readonly data: Buffer | undefined;
   readonly isEncoded: boolean;
 }

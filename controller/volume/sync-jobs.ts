@@ -1,6 +1,6 @@
 import { assert } from '../../replica/common/assert.ts';
 import { MAX_TRIM_BYTES } from '../../replica/common/limits.ts';
-import { type ByteRange, mergeRanges } from '../../replica/common/ranges.ts';
+import { type ByteRange, bytesIn, mergeRanges } from '../../replica/common/ranges.ts';
 import { FLAG, OPCODE } from '../../replica/protocol/constants.ts';
 import type { Frame } from '../../replica/protocol/frame.ts';
 import type { SyncProgress } from '../protocol/status.ts';
@@ -72,7 +72,7 @@ export class SyncJobs {
     this.#isEqualising = true;
     this.#tail = mergeRanges(this.#tail.map((range) => wholeRegions(range, this.sizeBytes)));
     const tasks = planRanges(this.#tail);
-    this.equalisedBytes = tasks.reduce((sum, { start, end }) => sum + end - start, 0);
+    this.equalisedBytes = bytesIn(tasks);
     for (const entry of copies.entries) {
       if (entry === source || (entry.bit & copies.usable) === 0) continue;
       const sync = new CopySync({

@@ -8,6 +8,11 @@ export function overlaps(a: ByteRange, b: ByteRange): boolean {
   return a.start < b.end && b.start < a.end;
 }
 
+/** How many bytes the ranges have together; they are not to overlap. */
+export function bytesIn(ranges: readonly ByteRange[]): number {
+  return ranges.reduce((sum, { start, end }) => sum + end - start, 0);
+}
+
 /** The same bytes as `ranges`, sorted, with touching and overlapping ranges joined. */
 export function mergeRanges(ranges: readonly ByteRange[]): ByteRange[] {
   const sorted = [...ranges].sort((a, b) => a.start - b.start);

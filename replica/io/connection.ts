@@ -100,15 +100,22 @@ export class Connection implements Link {
   }
 
   flush(): void {
-    for (const bytes of this.arena.take()) {
+    this.#rewindIfSent();
+    const buffers = this.arena.take();
+    for (const bytes of buffers) {
       this.#context.counters.wireBytes.sent += bytes.length;
       this.#socket.write(bytes);
     }
+    if (buffers.length > 0) this.#rewindIfSent();
     if (this.#isHeldUp && !this.#context.driver.isCongested) {
       this.#isHeldUp = false;
       // Not within the turn that ends here.
       setImmediate(() => this.#resume());
     }
+  }
+
+  #rewindIfSent(): void {
+    if (this.#socket.writableLength === 0) this.arena.rewind();
   }
 
   /** Cuts a peer that does not speak the protocol. It costs nobody else anything. */

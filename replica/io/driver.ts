@@ -48,8 +48,11 @@ export interface DriverParts {
   readonly onStop: (stop: StopEffect) => void;
 }
 
-/** Neighbouring writes of one turn go to the disk as one, up to this: it stays in the CPU cache. */
-const MAX_JOINED_BYTES = 1024 * 1024;
+/**
+ * Neighbouring writes of one turn go to the disk as one, up to this: it stays in the CPU's nearest
+ * cache, and what is as large by itself is written from where it was received.
+ */
+const MAX_JOINED_BYTES = 64 * 1024;
 
 /** As much as waits for an extent to become hot before a controller has to wait too. */
 const MAX_HELD_BYTES = 64 * 1024 * 1024;

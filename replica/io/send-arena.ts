@@ -1,3 +1,4 @@
+import { ArenaPool } from '../common/arena-pool.ts';
 import { HEADER_BYTES } from '../protocol/constants.ts';
 import { encodeFrameInPlace, type FrameFields } from '../protocol/frame.ts';
 
@@ -5,10 +6,11 @@ const ARENA_BYTES = 256 * 1024;
 
 /**
  * Gathers the replies of one turn side by side, so that they leave with one system call. What was
- * handed out by `take` is never written again: it belongs to the socket. The rest of the arena goes
- * on being filled, and a new one is made when it is full.
+ * handed out by `take` belongs to the socket, and is not written again before `rewind`. Until then
+ * the rest of the arena goes on being filled, and another one is taken when it is full.
  */
 export class SendArena {
+  readonly #pool = new ArenaPool(ARENA_BYTES);
   #arena: Buffer | undefined;
   #start = 0;
   #end = 0;
@@ -36,13 +38,23 @@ export class SendArena {
     this.#seal();
     const taken = this.#full;
     this.#full = [];
+    this.#pool.handOver();
     return taken;
+  }
+
+  /** Everything taken so far has left this process. */
+  rewind(): void {
+    this.#pool.reclaim();
+    if (this.#start === this.#end) {
+      this.#start = 0;
+      this.#end = 0;
+    }
   }
 
   #roomFor(bytes: number): Buffer {
     if (this.#arena === undefined || this.#end + bytes > this.#arena.length) {
       this.#seal();
-      this.#arena = Buffer.allocUnsafeSlow(Math.max(ARENA_BYTES, bytes));
+      this.#arena = this.#pool.next(this.#arena, bytes);
       this.#start = 0;
       this.#end = 0;
     }

@@ -1,18 +1,24 @@
 import { HEADER_BYTES } from './constants.ts';
-import { checkHeader, decodeFrame, type Frame } from './frame.ts';
+import { checkHeader, decodeFrame, type Frame, NO_PAYLOAD } from './frame.ts';
 
 /**
  * Cuts a byte stream into frames. Feeding it one byte at a time or all at once gives the same
  * frames. A frame that lies within one chunk is not copied; a frame that spans chunks is gathered
- * into a buffer of its own once its header (and so its capped length, I11) is known.
+ * once its header (and so its capped length, I11) is known.
  */
 export class FrameDecoder {
+  /**
+   * What is gathered into. Two, by turns: one push may complete a frame and begin another, and the
+   * payload of the first is used until the next push.
+   */
+  readonly #room: [Buffer, Buffer] = [NO_PAYLOAD, NO_PAYLOAD];
   #header = Buffer.alloc(HEADER_BYTES);
   #headerBytes = 0;
   #gathering: { readonly frame: Buffer; filled: number } | undefined;
 
   /**
-   * Appends the frames that `chunk` completes to `frames`.
+   * Appends the frames that `chunk` completes to `frames`. Their payloads are views on `chunk` or on
+   * memory of the decoder, valid until the next call.
    *
    * Errors: returns the reason when the stream is not our protocol; the connection must then be
    * closed and the decoder dropped.
@@ -65,7 +71,9 @@ export class FrameDecoder {
   }
 
   #startGathering(totalBytes: number, from: Buffer, at: number): void {
-    const frame = Buffer.allocUnsafe(totalBytes);
+    if (this.#room[0].length < totalBytes) this.#room[0] = Buffer.allocUnsafeSlow(totalBytes);
+    const frame = this.#room[0].subarray(0, totalBytes);
+    this.#room.reverse();
     this.#gathering = { frame, filled: from.copy(frame, 0, at) };
   }
 

@@ -12,6 +12,8 @@ export const MAX_GENERATION = STAMP.UNKNOWN - 1;
 
 export const STAMP_BYTES = 4;
 export const DIGEST_BYTES = 32;
+/** Of a region in HASHES_REPLY: its stamp, then its SHA-256. */
+export const HASH_ENTRY_BYTES: number = STAMP_BYTES + DIGEST_BYTES;
 
 /** Regions that `[start, end)` touches, as `[first, last + 1)`. */
 export function regionsOf(start: number, end: number): { first: number; end: number } {

@@ -14,7 +14,9 @@ function decodeIn(chunks: Iterable<Buffer>): { frames: Frame[]; reason: string |
   const decoder = new FrameDecoder();
   const frames: Frame[] = [];
   for (const chunk of chunks) {
-    const reason = decoder.push(chunk, frames);
+    const views: Frame[] = [];
+    const reason = decoder.push(chunk, views);
+    frames.push(...views.map((frame) => ({ ...frame, payload: Buffer.from(frame.payload) })));
     if (reason !== undefined) return { frames, reason };
   }
   return { frames, reason: undefined };

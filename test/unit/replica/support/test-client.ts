@@ -31,7 +31,9 @@ export class TestClient {
       const frames: Frame[] = [];
       const reason = this.#decoder.push(chunk as Buffer, frames);
       if (reason !== undefined) throw new Error(`replica sent no frame: ${reason}`);
-      for (const frame of frames) {
+      // Kept past this call, which the decoder's views are not.
+      for (const view of frames) {
+        const frame = { ...view, payload: Buffer.from(view.payload) };
         const waiter = this.#waiting.shift();
         if (waiter === undefined) this.#arrived.push(frame);
         else waiter(frame);
