@@ -1,8 +1,9 @@
-import { closeSync, fdatasync, fstatSync, openSync, readSync, writeSync } from 'node:fs';
+import { closeSync, fdatasync, fstatSync, openSync } from 'node:fs';
 import { trimSync } from 'fs-native-extensions';
 import { assert } from '../common/assert.ts';
 import { KeelsonError, systemCodeOf } from '../common/errors.ts';
 import { BLOCK_BYTES } from '../common/limits.ts';
+import { readWhole, writeWhole } from './whole-io.ts';
 
 /**
  * The door to a copy's bytes. Ranges were checked by the caller.
@@ -30,8 +31,8 @@ export interface DataFile {
 export function openDataFile(path: string): DataFile {
   const fd = openSync(path, 'r+');
   return {
-    readInto: (target, offset) => readFully(fd, target, offset),
-    write: (source, offset) => writeFully(fd, source, offset),
+    readInto: (target, offset) => read(fd, target, offset),
+    write: (source, offset) => write(fd, source, offset),
     trim: (offset, length) => trim(fd, offset, length),
     fdatasync: (done) => fdatasync(fd, done),
     allocatedBytes: () => fstatSync(fd).blocks * STAT_BLOCK_BYTES,
@@ -42,26 +43,18 @@ export function openDataFile(path: string): DataFile {
 /** POSIX leaves the unit of st_blocks open; on Linux it is 512. */
 const STAT_BLOCK_BYTES = 512;
 
-function readFully(fd: number, target: Buffer, offset: number): void {
-  let done = 0;
-  while (done < target.length) {
-    const read = readSync(fd, target, done, target.length - done, offset + done);
-    if (read === 0) {
-      throw new KeelsonError(
-        'CORRUPT',
-        `read the data file at ${offset + done}: expected ${target.length - done} more bytes, got its end`,
-      );
-    }
-    done += read;
-  }
+function read(fd: number, target: Buffer, offset: number): void {
+  const done = readWhole(fd, target, offset);
+  if (done === target.length) return;
+  throw new KeelsonError(
+    'CORRUPT',
+    `read the data file at ${offset + done}: expected ${target.length - done} more bytes, got its end`,
+  );
 }
 
-function writeFully(fd: number, source: Buffer, offset: number): void {
-  let done = 0;
+function write(fd: number, source: Buffer, offset: number): void {
   try {
-    while (done < source.length) {
-      done += writeSync(fd, source, done, source.length - done, offset + done);
-    }
+    writeWhole(fd, source, offset);
   } catch (error) {
     throw spaceErrorOr(error, offset);
   }
@@ -97,7 +90,7 @@ const ZEROS = Buffer.alloc(256 * 1024);
 function writeZeros(fd: number, start: number, end: number): void {
   assert(start <= end, 'a range runs forwards', { start, end });
   for (let at = start; at < end; at += ZEROS.length) {
-    writeFully(fd, ZEROS.subarray(0, Math.min(ZEROS.length, end - at)), at);
+    write(fd, ZEROS.subarray(0, Math.min(ZEROS.length, end - at)), at);
   }
 }
 

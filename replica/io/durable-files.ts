@@ -1,5 +1,6 @@
-import { closeSync, fsyncSync, ftruncateSync, openSync, renameSync, writeSync } from 'node:fs';
+import { closeSync, fsyncSync, ftruncateSync, openSync, renameSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { writeWhole } from './whole-io.ts';
 
 /** What a new file begins with. */
 export type Content =
@@ -45,15 +46,11 @@ function fill(fd: number, content: Content): void {
     case 'filled': {
       const piece = Buffer.alloc(Math.min(PIECE_BYTES, content.bytes), content.byte);
       for (let at = 0; at < content.bytes; at += piece.length) {
-        writeFully(fd, piece.subarray(0, Math.min(piece.length, content.bytes - at)));
+        writeWhole(fd, piece.subarray(0, Math.min(piece.length, content.bytes - at)), at);
       }
       return;
     }
     case 'bytes':
-      writeFully(fd, content.data);
+      writeWhole(fd, content.data, 0);
   }
-}
-
-function writeFully(fd: number, bytes: Buffer): void {
-  for (let done = 0; done < bytes.length; ) done += writeSync(fd, bytes, done);
 }

@@ -5,10 +5,7 @@ import {
   fdatasyncSync,
   openSync,
   readFileSync,
-  readSync,
   statSync,
-  write,
-  writeSync,
 } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -17,6 +14,7 @@ import { HotExtents, hotFileBytes } from '../store/hot-extents.ts';
 import type { Page, StoreFile } from '../store/page.ts';
 import { REGION_PAGE_BYTES, RegionMap, regionFileBytes } from '../store/region-map.ts';
 import { createDurably, replaceDurably } from './durable-files.ts';
+import { readWhole, writeWhole, writeWholeLater } from './whole-io.ts';
 
 /** The door to what a copy remembers of its changes. */
 export interface StoreFiles {
@@ -74,20 +72,13 @@ export function openStore(dataDir: string, sizeBytes: number): OpenStore {
   if (damagedPages > 0) damage.push(`regions: ${damagedPages} damaged pages`);
   const hot = new HotExtents(sizeBytes);
   const hotBytes = readFileSync(join(dataDir, 'hot')).subarray(0, lengths.hot);
-  writeAgain(fds.hot, hotBytes);
+  // A process that was killed may have left bits in the page cache that are on no disk. They are
+  // written again, not only flushed: after a flush that failed, the kernel would find nothing to do.
+  writeWhole(fds.hot, hotBytes, 0);
+  fdatasyncSync(fds.hot);
   const damagedSectors = hot.load(hotBytes);
   if (damagedSectors > 0) damage.push(`hot: ${damagedSectors} damaged sectors`);
   return { storeFiles: makeStoreFiles(fds), regions, hot, damage };
-}
-
-/**
- * A process that was killed may have left bits in the page cache that are on no disk. They are written
- * again, not only flushed: after a flush that failed, the kernel would find nothing to flush.
- */
-function writeAgain(fd: number, bytes: Buffer): void {
-  for (let done = 0; done < bytes.length; )
-    done += writeSync(fd, bytes, done, bytes.length - done, done);
-  fdatasyncSync(fd);
 }
 
 /** Piece by piece: as a whole it would be 64 MiB per TiB. */
@@ -96,11 +87,8 @@ function loadRegions(regions: RegionMap, fd: number, fileBytes: number): number 
   let damagedCount = 0;
   for (let at = 0; at < fileBytes; at += buffer.length) {
     const piece = buffer.subarray(0, Math.min(buffer.length, fileBytes - at));
-    let filled = 0;
-    while (filled < piece.length) {
-      const read = readSync(fd, piece, filled, piece.length - filled, at + filled);
-      if (read === 0) throw new KeelsonError('IO_FAILED', 'read the region map: it became shorter');
-      filled += read;
+    if (readWhole(fd, piece, at) < piece.length) {
+      throw new KeelsonError('IO_FAILED', 'read the region map: it became shorter');
     }
     damagedCount += regions.load(at / REGION_PAGE_BYTES, piece);
   }
@@ -125,17 +113,10 @@ export function makeStoreFiles(fds: Readonly<Record<StoreFile, number>>): StoreF
   };
 }
 
-const writeAt = promisify(write);
 const makeDurable = promisify(fdatasync);
 
 async function savePages(fd: number, pages: readonly Page[]): Promise<void> {
-  for (const { offset, bytes } of joinPages(pages)) {
-    let done = 0;
-    while (done < bytes.length) {
-      const { bytesWritten } = await writeAt(fd, bytes, done, bytes.length - done, offset + done);
-      done += bytesWritten;
-    }
-  }
+  for (const { offset, bytes } of joinPages(pages)) await writeWholeLater(fd, bytes, offset);
   await makeDurable(fd);
 }
 
