@@ -1,7 +1,7 @@
 import { type FileHandle, open, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { assert } from '../../replica/common/assert.ts';
-import { KeelsonError, messageOf, systemCodeOf } from '../../replica/common/errors.ts';
+import { isDiskFull, KeelsonError, messageOf, systemCodeOf } from '../../replica/common/errors.ts';
 import { decodeSlot, encodeSlot, type Slot } from './slot-file.ts';
 
 export const SLOT_NAMES = ['state.a', 'state.b'] as const;
@@ -122,7 +122,7 @@ async function writeAll(file: FileHandle, path: string, bytes: Buffer): Promise<
   try {
     await file.writeFile(bytes);
   } catch (cause) {
-    if (systemCodeOf(cause) !== 'ENOSPC') throw cause;
+    if (!isDiskFull(cause)) throw cause;
     throw new KeelsonError('NO_SPACE', `store ${path}: no space is left`, { cause });
   }
 }

@@ -53,3 +53,9 @@ export function systemCodeOf(error: unknown): string | undefined {
   const isObject = typeof error === 'object' && error !== null;
   return isObject && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
 }
+
+/** Whether a call of the system failed for want of space, or of what the user's quota leaves of it. */
+export function isDiskFull(error: unknown): boolean {
+  const code = systemCodeOf(error);
+  return code === 'ENOSPC' || code === 'EDQUOT';
+}

@@ -1,7 +1,7 @@
 import { closeSync, fdatasync, fstatSync, openSync } from 'node:fs';
 import { trimSync } from 'fs-native-extensions';
 import { assert } from '../common/assert.ts';
-import { KeelsonError, systemCodeOf } from '../common/errors.ts';
+import { isDiskFull, KeelsonError, systemCodeOf } from '../common/errors.ts';
 import { BLOCK_BYTES } from '../common/limits.ts';
 import { readWhole, writeWhole } from './whole-io.ts';
 
@@ -95,8 +95,7 @@ function writeZeros(fd: number, start: number, end: number): void {
 }
 
 function spaceErrorOr(error: unknown, offset: number): unknown {
-  const code = systemCodeOf(error);
-  if (code !== 'ENOSPC' && code !== 'EDQUOT') return error;
+  if (!isDiskFull(error)) return error;
   const message = `write the data file at ${offset}: the file system is full; free space on this node`;
   return new KeelsonError('NO_SPACE', message, { cause: error });
 }

@@ -11,7 +11,7 @@ import {
 } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { tryLock } from 'fs-native-extensions';
-import { KeelsonError, messageOf, systemCodeOf } from '../common/errors.ts';
+import { isDiskFull, KeelsonError, messageOf, systemCodeOf } from '../common/errors.ts';
 import { chooseRecord, encodeSlot, type Metadata } from '../store/metadata-record.ts';
 import { type DataFile, openDataFile } from './data-file.ts';
 import { createDurably, replaceDurably, syncDirectory } from './durable-files.ts';
@@ -153,16 +153,13 @@ function check(metadata: Metadata, identity: CopyIdentity): void {
 
 function explain(error: unknown, dataDir: string): KeelsonError {
   if (error instanceof KeelsonError) return error;
-  const code = systemCodeOf(error);
   const options = { cause: error };
+  if (isDiskFull(error)) {
+    const message = `open ${dataDir}: the file system is full; free space on this node`;
+    return new KeelsonError('NO_SPACE', message, options);
+  }
+  const code = systemCodeOf(error);
   switch (code) {
-    case 'ENOSPC':
-    case 'EDQUOT':
-      return new KeelsonError(
-        'NO_SPACE',
-        `open ${dataDir}: the file system is full; free space on this node`,
-        options,
-      );
     case 'EACCES':
     case 'EPERM':
     case 'EROFS':

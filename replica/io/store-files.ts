@@ -9,7 +9,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { KeelsonError, messageOf, systemCodeOf } from '../common/errors.ts';
+import { isDiskFull, KeelsonError, messageOf } from '../common/errors.ts';
 import { HotExtents, hotFileBytes } from '../store/hot-extents.ts';
 import type { Page, StoreFile } from '../store/page.ts';
 import { REGION_PAGE_BYTES, RegionMap, regionFileBytes } from '../store/region-map.ts';
@@ -140,8 +140,7 @@ function joinPages(pages: readonly Page[]): Page[] {
 }
 
 function explain(cause: unknown, file: StoreFile): KeelsonError {
-  const code = systemCodeOf(cause);
-  if (code !== 'ENOSPC' && code !== 'EDQUOT') {
+  if (!isDiskFull(cause)) {
     return new KeelsonError('IO_FAILED', `save ${file}: ${messageOf(cause)}`, { cause });
   }
   const message = `save ${file}: the file system is full; free space on this node`;
