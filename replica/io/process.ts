@@ -1,5 +1,5 @@
-import { readFileSync } from 'node:fs';
 import { makeAdminStatus } from '../admin/status.ts';
+import { readBootId } from '../common/boot-id.ts';
 import { monotonicClock } from '../common/clock.ts';
 import { type AdminServer, startAdminServer } from '../common/http-admin.ts';
 import { IdleMemory } from '../common/idle-memory.ts';
@@ -88,9 +88,4 @@ async function closeAll(
   await server.close();
   await admin.close();
   await directory.close();
-}
-
-/** The same for all processes until the machine starts anew (I13). */
-function readBootId(): string {
-  return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
 }

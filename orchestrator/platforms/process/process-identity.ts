@@ -1,4 +1,5 @@
 import { readFileSync, readlinkSync } from 'node:fs';
+import { readBootId } from '../../../replica/common/boot-id.ts';
 import { systemCodeOf } from '../../../replica/common/errors.ts';
 import type { ProcessIdentity, ProcessSpace } from '../../model/instance.ts';
 import type { SeenProcess } from '../../plan/fate.ts';
@@ -12,7 +13,7 @@ export function readProcessSpace(): ProcessSpace | undefined {
     // One id for each namespace from that of /proc down to our own: one id, the same namespace.
     if (!/^NSpid:\t\d+$/m.test(readFileSync('/proc/self/status', 'utf8'))) return undefined;
     return {
-      bootId: readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim(),
+      bootId: readBootId(),
       pidNamespace: readlinkSync('/proc/self/ns/pid'),
     };
   } catch {
