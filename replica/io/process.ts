@@ -36,7 +36,8 @@ export async function startReplica(options: ReplicaOptions): Promise<RunningRepl
   // The copy serves all the same: what is damaged is compared with the other copies.
   if (damage.length > 0)
     log.warn('what changed where is not known for all of the copy', { damage });
-  // Also after a power loss: then there is nothing to lose by it.
+  // Also when the boot id is another one: a boot empties this kernel's page cache, but not the cache
+  // below it, a hypervisor's or a drive's, in which the same bytes may be readable and on no disk.
   if (metadata.mayLackWrites) writeAgain(dataFile, hot.ranges());
   const counters = makeCounters();
   const allocatedBytes = () => dataFile.allocatedBytes();
