@@ -16,6 +16,8 @@ export interface CopyEntry {
   address: ReplicaAddress | undefined;
   /** Set while the connection is up and its handshake done. */
   welcome: Welcome | undefined;
+  /** Of the last welcome; 0 before the first. */
+  seenSession: number;
   /** In-sync in the record, but it missed something or may have: it must be struck off (I2). */
   mustLeave: boolean;
   /** Its bytes are not those that the record speaks of: nothing is known of what it has (N11, I5). */
@@ -75,6 +77,11 @@ export class Copies {
   /** The entry at a position, or undefined when that copy was taken out meanwhile. */
   at(index: CopyIndex): CopyEntry | undefined {
     return this.#byIndex[index];
+  }
+
+  /** The one to read from, if the choice is free. */
+  get firstUsable(): CopyEntry | undefined {
+    return this.#entries.find((entry) => (entry.bit & this.usable) !== 0);
   }
 
   /** What the record does not say: where copies serve, and which the orchestrator wants gone. */
@@ -165,7 +172,8 @@ export class Copies {
   }
 
   #add(replicaId: string, record: Copy): void {
-    const index = firstFree(this.#entries.map((entry) => entry.index));
+    const gap = this.#byIndex.indexOf(undefined);
+    const index = gap < 0 ? this.#byIndex.length : gap;
     assert(index < MAX_ENTRIES, 'a record lists a bounded number of copies', { index });
     const entry = makeEntry(index, replicaId, record);
     this.#entries = [...this.#entries, entry];
@@ -176,7 +184,13 @@ export class Copies {
 function makeEntry(index: CopyIndex, replicaId: string, record: Copy): CopyEntry {
   return {
     ...{ index, bit: 1 << index, replicaId, record },
-    ...{ address: undefined, welcome: undefined, mustLeave: false, isForeign: false },
+    ...{
+      address: undefined,
+      welcome: undefined,
+      seenSession: 0,
+      mustLeave: false,
+      isForeign: false,
+    },
     ...{
       hasUnknownContent: false,
       isUnwanted: false,
@@ -214,12 +228,6 @@ function adoptOne(entry: CopyEntry, record: Copy): void {
     entry.isReceiving = false;
     if (entry.welcome === undefined) entry.mustLeave = true;
   }
-}
-
-function firstFree(taken: readonly number[]): number {
-  let index = 0;
-  while (taken.includes(index)) index += 1;
-  return index;
 }
 
 /** A copy as an operator sees it. */

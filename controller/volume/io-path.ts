@@ -138,17 +138,22 @@ export class IoPath implements FrameNumbers {
 
   /** Fails what has been held for too long (design section 6). */
   expire(nowMs: number, effects: VolumeEffect[]): void {
-    const isOverdue = (waiting: Waiting): boolean => waiting.deadlineMs <= nowMs;
-    for (const waiting of this.#waiting) {
-      if (isOverdue(waiting)) effects.push(failed(waiting.request, 'NOT_READY'));
-    }
-    this.#waiting = this.#waiting.filter((waiting) => !isOverdue(waiting));
+    this.#failWaiting(({ deadlineMs }) => deadlineMs <= nowMs, effects);
     for (const mutation of this.#mutations.values()) {
       if (mutation.request === undefined || mutation.sentMs + this.#timing.holdMs > nowMs) continue;
       // Its outcome on the copies stays open, so it still holds back reads that overlap it.
       effects.push(failed(mutation.request, mutation.failure ?? 'NOT_READY'));
       mutation.request = undefined;
     }
+  }
+
+  #failWaiting(isMeant: (waiting: Waiting) => boolean, effects: VolumeEffect[]): void {
+    const staying: Waiting[] = [];
+    for (const waiting of this.#waiting) {
+      if (isMeant(waiting)) effects.push(failed(waiting.request, 'NOT_READY'));
+      else staying.push(waiting);
+    }
+    this.#waiting = staying;
   }
 
   #tryStart(waiting: Waiting, nowMs: number, effects: VolumeEffect[]): boolean {
@@ -272,11 +277,7 @@ export class IoPath implements FrameNumbers {
    * flush that they asked for before must not tell them that those are safe.
    */
   failFlushes(effects: VolumeEffect[]): void {
-    const isFlush = (waiting: Waiting): boolean => waiting.operation.kind === 'flush';
-    for (const waiting of this.#waiting.filter(isFlush)) {
-      effects.push(failed(waiting.request, 'NOT_READY'));
-    }
-    this.#waiting = this.#waiting.filter((waiting) => !isFlush(waiting));
+    this.#failWaiting(({ operation }) => operation.kind === 'flush', effects);
     for (const mutation of this.#mutations.values()) {
       if (mutation.operation.kind !== 'flush' || mutation.request === undefined) continue;
       effects.push(failed(mutation.request, 'NOT_READY'));
@@ -331,9 +332,8 @@ export class IoPath implements FrameNumbers {
   }
 
   #choosePrimary(): void {
-    const { usable, entries } = this.#copies;
-    if (this.primary !== undefined && (this.primary.bit & usable) !== 0) return;
-    this.primary = entries.find((entry) => (entry.bit & usable) !== 0);
+    if (this.primary !== undefined && (this.primary.bit & this.#copies.usable) !== 0) return;
+    this.primary = this.#copies.firstUsable;
   }
 
   // Time and the end.

@@ -226,7 +226,7 @@ export class SyncJobs {
   copyLost(lost: CopyEntry, turn: Turn): void {
     const { copies } = this.#io;
     this.#jobs.delete(lost.index);
-    const source = copies.entries.find((entry) => (entry.bit & copies.usable) !== 0);
+    const source = copies.firstUsable;
     for (const [index, job] of [...this.#jobs]) {
       // One that has everything only waits for its CHECKPOINT and needs no source any more.
       if (job.sync.source !== lost.bit || job.checkpointSeq !== undefined) continue;
