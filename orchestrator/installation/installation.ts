@@ -10,6 +10,7 @@ import { explainUpdate, type VolumeUpdate } from '../model/update.ts';
 import type { NodeView, VolumeView } from '../model/view.ts';
 import { addressOf, type VolumeRecord, type VolumeRequest, whyDifferent } from '../model/volume.ts';
 import type { Platform, ProcessChange } from '../platforms/platform.ts';
+import { observeNodes } from '../reconcile/observe-nodes.ts';
 import { Reconciler } from '../reconcile/reconciler.ts';
 import { Waiters } from '../reconcile/waiters.ts';
 import type { MembershipChange, Registry } from '../registry/registry.ts';
@@ -157,10 +158,9 @@ export class Installation {
   }
 
   nodes(): NodeView[] {
-    const copyCounts = this.registry.copyCounts();
-    return this.#platform.observeNodes().map(({ name, address, directory, down }) => ({
-      ...{ name, address, directory, copyCount: copyCounts.get(name) ?? 0 },
-      isCordoned: this.registry.nodes.some((node) => node.name === name && node.isCordoned),
+    const nodes = observeNodes(this.registry, this.#platform);
+    return nodes.map(({ name, address, directory, copyCount, isCordoned, down }) => ({
+      ...{ name, address, directory, copyCount, isCordoned },
       downReason: down?.reason ?? null,
     }));
   }

@@ -48,9 +48,7 @@ function startTimeMs(seen: ObservedProcess | undefined, nowMs: number): number {
  */
 function hasPlace(process: ProcessSpec, desired: VolumeRecord, { nodes }: Observed): boolean {
   if (process.role === 'controller') return true;
-  const node = nodes.find(({ name }) => name === process.node);
-  const isUp = node !== undefined && node.down === undefined;
-  return isUp && !desired.removed.some((copy) => copy.node === process.node);
+  return isUp(process.node, nodes) && !desired.removed.some((copy) => copy.node === process.node);
 }
 
 /** Removed copies whose process has ended and whose node is there. */
@@ -59,9 +57,11 @@ function findErasures(desired: VolumeRecord, { processes, nodes }: Observed): Ac
   return desired.removed
     .filter(({ replicaId, node }) => {
       const process = processes.find(({ key }) => key === replicaKey(address, replicaId));
-      const place = nodes.find(({ name }) => name === node);
-      const isUp = place !== undefined && place.down === undefined;
-      return isUp && (process === undefined || process.state === 'down');
+      return isUp(node, nodes) && (process === undefined || process.state === 'down');
     })
     .map(({ replicaId, node }): Action => ({ kind: 'erase-copy', replicaId, node }));
+}
+
+function isUp(node: string, nodes: Observed['nodes']): boolean {
+  return nodes.some(({ name, down }) => name === node && down === undefined);
 }

@@ -15,6 +15,7 @@ import { describeProcess, type ProcessSpec } from '../plan/processes.ts';
 import type { Platform, ProcessChange } from '../platforms/platform.ts';
 import type { Registry } from '../registry/registry.ts';
 import { KeyedQueue } from './keyed-queue.ts';
+import { observeNodes } from './observe-nodes.ts';
 import { StatusWatch } from './status-watch.ts';
 import { Waiters } from './waiters.ts';
 
@@ -139,14 +140,10 @@ export class Reconciler {
   #observe(record: VolumeRecord): Observed {
     const { registry, platform } = this.#options;
     const address = addressOf(record.spec);
-    const copyCounts = registry.copyCounts();
     return {
       processes: platform.observe(address),
       copies: this.#status.copiesOf(address),
-      nodes: platform.observeNodes().map(({ name, down }) => ({
-        ...{ name, down, copyCount: copyCounts.get(name) ?? 0 },
-        isCordoned: registry.nodes.some((node) => node.name === name && node.isCordoned),
-      })),
+      nodes: observeNodes(registry, platform),
     };
   }
 
