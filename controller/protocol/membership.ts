@@ -22,6 +22,11 @@ export interface Membership {
   readonly controller: ControllerIdentity | null;
   /** Counts changes of the in-sync set. */
   readonly generation: number;
+  /**
+   * How often the volume owned up to a power loss (I13). A controller that took a flush before it had
+   * the epoch sees by this that the flush must not tell anyone that older writes are safe.
+   */
+  readonly losses: number;
   /** By replica id. */
   readonly copies: Readonly<Record<string, Copy>>;
 }
@@ -58,6 +63,7 @@ export function makeInitialMembership(
     epoch: 0,
     controller: null,
     generation: 0,
+    losses: 0,
     copies: Object.fromEntries(
       copies.map(({ replicaId, node }) => [
         replicaId,
@@ -94,6 +100,7 @@ export function whyInvalidPlacement(current: Membership, next: Membership): stri
   if (next.generation !== current.generation) {
     return expected('generation', current.generation, next.generation);
   }
+  if (next.losses !== current.losses) return expected('losses', current.losses, next.losses);
   if (!isSameController(current, next)) {
     return expected('controller', nameOf(current.controller), nameOf(next.controller));
   }
@@ -120,6 +127,7 @@ function whyInvalidTakeover(current: Membership, next: Membership): string | und
   if (next.generation !== current.generation + 1) {
     return expected('generation', current.generation + 1, next.generation);
   }
+  if (next.losses !== current.losses) return expected('losses', current.losses, next.losses);
   for (const replicaId of new Set([...Object.keys(current.copies), ...Object.keys(next.copies)])) {
     const [has, got] = [current.copies[replicaId], next.copies[replicaId]].map(showCopy);
     if (has !== got) return `copy ${replicaId}: expected ${has} at a takeover, got ${got}`;
@@ -135,6 +143,9 @@ function whyInvalidStep(current: Membership, next: Membership): string | undefin
   const { generation } = current;
   if (next.generation !== generation && next.generation !== generation + 1) {
     return expected('generation', `${generation} or ${generation + 1}`, next.generation);
+  }
+  if (next.losses !== current.losses && next.losses !== current.losses + 1) {
+    return expected('losses', `${current.losses} or ${current.losses + 1}`, next.losses);
   }
   const [has, asked] = [describePlaces(current), describePlaces(next)];
   if (has !== asked) return expected('copies', has, asked);
@@ -197,6 +208,7 @@ export function decodeMembership(value: unknown): Membership {
     epoch: readInteger(fields, 'epoch', counter),
     controller: fields.controller === null ? null : decodeController(fields.controller),
     generation: readInteger(fields, 'generation', { min: 0, max: MAX_GENERATION }),
+    losses: readInteger(fields, 'losses', counter),
     copies: Object.fromEntries(
       copies.map(([replicaId, copy]) => [replicaId, decodeCopy(readObject(copy, replicaId))]),
     ),

@@ -5,6 +5,7 @@ import { makeControl } from './frames.ts';
 import { chooseSurvivor } from './gathering.ts';
 import type { IoPath } from './io-path.ts';
 import { notice, noticeLoss } from './notices.ts';
+import type { RecordKeeper } from './record-keeper.ts';
 import type { VolumeEffect } from './step.ts';
 import type { SyncJobs } from './sync-jobs.ts';
 
@@ -15,7 +16,7 @@ import type { SyncJobs } from './sync-jobs.ts';
 export function keepLastCopy(
   copies: Copies,
   spec: VolumeSpec,
-  io: IoPath,
+  { io, keeper }: { readonly io: IoPath; readonly keeper: RecordKeeper },
   effects: VolumeEffect[],
 ): void {
   const inSync = copies.inSync();
@@ -27,7 +28,7 @@ export function keepLastCopy(
   if (loss !== 'none' && copies.entries.some(isJoining)) return;
   survivor.mustLeave = false;
   copies.recount();
-  noticeLoss(loss, survivor, io, effects);
+  noticeLoss(loss, survivor, { io, keeper }, effects);
   io.sendAgain(survivor, effects);
   effects.push(notice('went on with the first copy to return', { replica: survivor.replicaId }));
 }

@@ -1,6 +1,7 @@
 import type { CopyEntry } from './copies.ts';
 import type { Loss } from './gathering.ts';
 import type { IoPath } from './io-path.ts';
+import type { RecordKeeper } from './record-keeper.ts';
 import type { VolumeEffect } from './step.ts';
 
 /** A state transition worth one line in the log. */
@@ -8,14 +9,15 @@ export function notice(message: string, fields: Readonly<Record<string, unknown>
   return { kind: 'notice', message, fields };
 }
 
-/** Says what may be gone, to the operator and to the initiators (I13). */
+/** Says what may be gone: to the operator, the initiators, and controllers to come (I13). */
 export function noticeLoss(
   loss: Loss,
   { replicaId }: CopyEntry,
-  io: IoPath,
+  { io, keeper }: { readonly io: IoPath; readonly keeper: RecordKeeper },
   effects: VolumeEffect[],
 ): void {
   if (loss === 'none') return;
+  keeper.admitLoss();
   io.failFlushes(effects);
   const consequence = 'writes that were acknowledged but never flushed may be gone';
   const message =

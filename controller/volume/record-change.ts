@@ -7,15 +7,16 @@ import type { CopyEntry } from './copies.ts';
  * case of its own.
  *
  * @param mayJoin whether copies that are not in-sync may begin to sync (only once volume is active)
+ * @param losses how many power losses it is to admit
  */
 export function nextRecord(
   record: Membership,
   entries: readonly CopyEntry[],
-  mayJoin: boolean,
+  { mayJoin, losses }: { readonly mayJoin: boolean; readonly losses: number },
 ): Membership | undefined {
   const staysInSync = entries.some((entry) => entry.record.state === 'in-sync' && !entry.mustLeave);
   const context = { generation: record.generation, staysInSync, mayJoin };
-  let isChanged = false;
+  let isChanged = losses !== record.losses;
   let isSetChanged = false;
   const copies: Record<string, Copy> = { ...record.copies };
   for (const entry of entries) {
@@ -30,6 +31,7 @@ export function nextRecord(
     ...record,
     version: record.version + 1,
     generation: isSetChanged ? record.generation + 1 : record.generation,
+    losses,
     copies,
   };
 }

@@ -13,9 +13,13 @@ export class RecordKeeper {
   /** Newest record that came while a change was under way. */
   #seen: Membership | undefined;
   #isClaimed = false;
+  /** What the record is to say before anything is built on what the copies may have lost (I13). */
+  #losses = 0;
+  readonly #lossesAtStart: number;
 
   constructor(initial: Membership, identity: ControllerIdentity, retryMs: number) {
     this.#record = initial;
+    this.#lossesAtStart = initial.losses;
     this.#identity = identity;
     this.#retryMs = retryMs;
   }
@@ -31,6 +35,21 @@ export class RecordKeeper {
   /** Whether the registry has this controller as the holder of the epoch. */
   get isClaimed(): boolean {
     return this.#isClaimed;
+  }
+
+  /** How many power losses the record has to admit. */
+  get losses(): number {
+    return Math.max(this.#losses, this.#record.losses);
+  }
+
+  /** What no flush had covered may be gone. */
+  admitLoss(): void {
+    this.#losses = this.#record.losses + 1;
+  }
+
+  /** Whether another controller had to admit a loss since this one began to take requests. */
+  get hasMissedLoss(): boolean {
+    return this.#record.losses > this.#lossesAtStart;
   }
 
   /** Takes epoch + 1 and generation + 1 before anything else (I3). */

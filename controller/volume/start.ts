@@ -4,6 +4,7 @@ import { decideStart, mayStart } from './gathering.ts';
 import type { IoPath } from './io-path.ts';
 import type { Leases } from './leases.ts';
 import { notice, noticeLoss } from './notices.ts';
+import type { RecordKeeper } from './record-keeper.ts';
 import type { VolumeEffect } from './step.ts';
 import type { SyncJobs } from './sync-jobs.ts';
 import type { Timing } from './timing.ts';
@@ -14,6 +15,7 @@ export interface StartParts {
   readonly io: IoPath;
   readonly syncs: SyncJobs;
   readonly leases: Leases;
+  readonly keeper: RecordKeeper;
   /** In [0, 1): picks among equal primaries (N5). */
   readonly random: number;
 }
@@ -66,7 +68,7 @@ export class VolumeStart {
     }
     io.primary = decision.primary;
     syncs.rememberTail(decision.tail);
-    noticeLoss(decision.loss, decision.primary, io, effects);
+    noticeLoss(decision.loss, decision.primary, this.#parts, effects);
     copies.recount();
     this.#phase = 'settling';
     return true;

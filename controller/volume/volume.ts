@@ -7,9 +7,8 @@ import type { ControllerIdentity, Membership } from '../protocol/membership.ts';
 import type { Registration, VolumeSpec } from '../protocol/registration.ts';
 import type { CopyStatus, Health } from '../protocol/status.ts';
 import { healthOf, isIoAllowed } from './availability.ts';
-import { connect, type Introduction } from './connecting.ts';
+import { connect, type Introduction, takeWelcome } from './connecting.ts';
 import { Copies, type CopyEntry, describeCopy } from './copies.ts';
-import { whyForeign } from './gathering.ts';
 import { Heartbeats } from './heartbeats.ts';
 import { IoPath, type ReadPayload } from './io-path.ts';
 import { keepLastCopy, letUnwantedLeave, tellWhole } from './leaving.ts';
@@ -117,7 +116,8 @@ export class Volume {
 
   get #parts() {
     const { leases } = this.#heartbeats;
-    return { timing: this.#timing, copies: this.#copies, io: this.#io, syncs: this.#syncs, leases };
+    const [timing, copies, io, keeper] = [this.#timing, this.#copies, this.#io, this.#keeper];
+    return { timing, copies, io, syncs: this.#syncs, leases, keeper };
   }
 
   get #introduction(): Introduction {
@@ -173,6 +173,7 @@ export class Volume {
       this.#start = new VolumeStart({ ...this.#parts, random: this.#random }, nowMs);
       const { epoch, generation } = record;
       effects.push(notice('took the volume', { epoch, generation }));
+      if (this.#keeper.hasMissedLoss) this.#io.failFlushes(effects);
     }
     this.#adopt(record, effects);
     this.#settle(nowMs, effects);
@@ -207,18 +208,10 @@ export class Volume {
   #onLinkUp(index: CopyIndex, welcome: Welcome, nowMs: number, effects: VolumeEffect[]): void {
     const entry = this.#copies.at(index);
     if (entry === undefined) return;
-    entry.welcome = welcome;
     entry.lastHeardMs = nowMs;
-    const { replicaId, record } = entry;
-    const { restart } = welcome;
-    effects.push(notice('copy connected', { replica: replicaId, state: record.state, restart }));
-    const reason = whyForeign(entry, this.#spec.sizeBytes);
-    if (reason !== undefined) {
-      effects.push(notice('copy cannot be used', { replica: replicaId, reason }));
-      if (record.state === 'in-sync') entry.isForeign = entry.mustLeave = true;
-      entry.welcome = undefined;
-      effects.push({ kind: 'disconnect', copy: entry.index, reason });
-    } else {
+    const { sizeBytes } = this.#spec;
+    const volume = { introduction: this.#introduction, sizeBytes };
+    if (takeWelcome(entry, welcome, volume, effects)) {
       this.#heartbeats.leases.learn(entry, nowMs);
       this.#heartbeats.send(entry.bit, nowMs, effects);
     }
@@ -265,9 +258,11 @@ export class Volume {
     const isStarting = this.#phase === 'starting';
     if (!this.#keeper.isChanging) {
       if (isStarting && !start.decide(this.#spec, nowMs, effects)) return;
-      keepLastCopy(this.#copies, this.#spec, this.#io, effects);
+      keepLastCopy(this.#copies, this.#spec, this.#parts, effects);
       if (!isStarting) letUnwantedLeave(this.#copies, this.#syncs, this.#io);
-      const next = nextRecord(this.#record, this.#copies.entries, this.#phase === 'active');
+      const { losses } = this.#keeper;
+      const mayJoin = this.#phase === 'active';
+      const next = nextRecord(this.#record, this.#copies.entries, { mayJoin, losses });
       if (next !== undefined) this.#keeper.change(next, effects);
       else if (isStarting) start.equalise(nowMs, effects);
     }

@@ -13,7 +13,7 @@ const OTHER = { instanceId: 'i2', address: 'host:3261' };
 
 /** Epoch 2, generation 3: one copy of each kind, and one that nobody has seen yet. */
 const CURRENT: Membership = {
-  ...{ version: 7, epoch: 2, controller: OWNER, generation: 3 },
+  ...{ version: 7, epoch: 2, controller: OWNER, generation: 3, losses: 1 },
   copies: {
     r1: copy({}),
     r2: copy({}),

@@ -16,7 +16,7 @@ export function makeRecord(
   fields: Partial<Membership> = {},
 ): Membership {
   return {
-    ...{ version: 7, epoch: 2, controller: OWNER, generation: 3 },
+    ...{ version: 7, epoch: 2, controller: OWNER, generation: 3, losses: 0 },
     copies: Object.fromEntries(copies.map((copy, index) => [`r${index}`, makeCopy(copy)])),
     ...fields,
   };

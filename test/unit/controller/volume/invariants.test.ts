@@ -1,5 +1,6 @@
 import type { BlockRange } from '../../../sim/content.ts';
 import type { Running } from '../../../sim/operations.ts';
+import { REGISTRY_HOST } from '../../../sim/registry.ts';
 import type { SimReplica } from '../../../sim/replica.ts';
 import { World, type WorldOptions } from '../../../sim/world.ts';
 
@@ -199,6 +200,29 @@ describe('I5: a volume does not start', () => {
   });
 });
 
+describe('I5: a disk that was rolled back', () => {
+  test('is known by what this controller saw, while the answers of the registry are lost', () => {
+    const { world, registry, r1, r2, run, until, complete, write, isHealthy, isEqual } = start();
+    expect(complete(write())).toEqual({ ok: true });
+    const snapshot = r2.directory.snapshot();
+    world.controller.crash();
+    const next = world.startController();
+    // The record takes the new sessions, and this controller does not hear of it.
+    until(() => next.wasActive);
+    registry.isMute = true;
+    run(50);
+    expect(complete(write())).toEqual({ ok: true });
+    world.rollBack(r2, snapshot);
+    world.startReplica('r2');
+    run(50);
+    registry.speak();
+    until(() => registry.history.some(({ copies }) => copies.r2!.state === 'lost'));
+    until(isHealthy);
+    expect(isEqual(r1, r2)).toBe(true);
+    expectOneDisk(world);
+  });
+});
+
 describe('I6: a start makes the copies identical', () => {
   test.each([1, 2, 3, 4, 5, 6])('after a write that only one of them got (chance %d)', (seed) => {
     const { world, r1, r2, run, until, write, to, isEqual } = start(1, { seed });
@@ -246,6 +270,33 @@ describe('I12: the last in-sync copy', () => {
     expect(written.outcome).toEqual({ ok: false, reason: 'NOT_READY' });
     restart(r1, r2);
     until(isHealthy);
+    expectOneDisk(world);
+  });
+});
+
+describe('I13: a power loss that a volume owned up to', () => {
+  test('fails the flush that another controller took before that', () => {
+    const { world, registry, run, until, complete, write } = start();
+    const nodes = ['node1', 'node2'].map((name) => world.node(name));
+    const copies = [...world.replicas.values()];
+    expect(complete(write())).toEqual({ ok: true });
+    world.controller.crash();
+    const waiting = world.startController();
+    until(() => waiting.hasStarted);
+    const answers = world.network.route(REGISTRY_HOST, waiting.instanceId);
+    answers.cut();
+    const flushed = world.operations.flush(waiting);
+    for (const node of nodes) world.losePower(node);
+    for (const node of nodes) node.powerOn();
+    world.startReplicas();
+    const first = world.startController();
+    until(() => first.wasActive);
+    until(() => copies.every(({ directory }) => !directory.metadata.mayLackWrites));
+    expect(registry.record.losses).toBe(1);
+    answers.heal();
+    run(50);
+    expect(flushed.outcome).toEqual({ ok: false, reason: 'NOT_READY' });
+    until(() => waiting.wasActive);
     expectOneDisk(world);
   });
 });
