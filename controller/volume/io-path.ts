@@ -4,7 +4,7 @@ import type { Frame } from '../../replica/protocol/frame.ts';
 import type { Copies, CopyEntry } from './copies.ts';
 import { type FrameNumbers, makeControl, makeMark } from './frames.ts';
 import { type Mutation, Mutations } from './mutations.ts';
-import type { VolumeFailure, VolumeOperation, VolumeOutcome } from './operation.ts';
+import type { VolumeFailure, VolumeMutation, VolumeOperation, VolumeOutcome } from './operation.ts';
 import { SeqTable } from './seq-table.ts';
 import type { CopyMask, RequestHandle, VolumeEffect } from './step.ts';
 import type { Timing } from './timing.ts';
@@ -160,6 +160,10 @@ export class IoPath implements FrameNumbers {
     if (!this.#isAllowed || this.#isClosed) return false;
     const { request, operation } = waiting;
     if (operation.kind === 'read') return this.#startRead(waiting, operation, nowMs, effects);
+    if (operation.kind === 'map' || operation.kind === 'load' || operation.kind === 'store') {
+      effects.push(failed(request, 'IO_FAILED'));
+      return true;
+    }
     return this.#startMutation(request, operation, nowMs, effects);
   }
 
@@ -167,7 +171,7 @@ export class IoPath implements FrameNumbers {
 
   #startMutation(
     request: RequestHandle,
-    operation: Exclude<VolumeOperation, { kind: 'read' }>,
+    operation: VolumeMutation,
     nowMs: number,
     effects: VolumeEffect[],
   ): boolean {
@@ -374,7 +378,7 @@ const MUTATION_OPCODE = { write: OPCODE.WRITE, trim: OPCODE.TRIM, flush: OPCODE.
 const FLUSH = { kind: 'flush' } as const;
 const DONE: VolumeOutcome = { ok: true };
 
-function lengthOf(operation: Exclude<VolumeOperation, { kind: 'read' }>): number {
+function lengthOf(operation: VolumeMutation): number {
   if (operation.kind === 'flush') return 0;
   return operation.kind === 'write' ? operation.data.length : operation.length;
 }

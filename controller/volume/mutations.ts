@@ -1,6 +1,6 @@
 import { assert } from '../../replica/common/assert.ts';
 import type { ByteRange } from '../../replica/common/ranges.ts';
-import type { VolumeFailure, VolumeOperation } from './operation.ts';
+import type { VolumeFailure, VolumeMutation } from './operation.ts';
 import { SeqTable } from './seq-table.ts';
 import type { CopyMask, RequestHandle } from './step.ts';
 
@@ -8,7 +8,7 @@ import type { CopyMask, RequestHandle } from './step.ts';
 export interface Mutation extends ByteRange {
   readonly seq: number;
   /** Kept so that it can be sent again to the last copy, should that drop its connection. */
-  readonly operation: Exclude<VolumeOperation, { kind: 'read' }>;
+  readonly operation: VolumeMutation;
   /** Undefined once it was completed towards the caller, whatever the copies still owe. */
   request: RequestHandle | undefined;
   /** Copies that still owe an answer. */

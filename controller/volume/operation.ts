@@ -17,10 +17,22 @@ export type VolumeOperation =
     }
   | { readonly kind: 'flush' }
   /** The range reads as zeros afterwards; its space is given back. */
-  | { readonly kind: 'trim'; readonly offset: number; readonly length: number };
+  | { readonly kind: 'trim'; readonly offset: number; readonly length: number }
+  /** Which blocks of 4 KiB may hold data; whole blocks, at most `MAX_TRIM_BYTES`. */
+  | { readonly kind: 'map'; readonly offset: number; readonly length: number }
+  /** The volume's attribute as it was stored last. */
+  | { readonly kind: 'load' }
+  /** Replaces the attribute, at most 64 KiB: ok when it is durable on every in-sync copy. */
+  | { readonly kind: 'store'; readonly data: Buffer };
+
+/** Those that change what the copies hold, or make it durable. */
+export type VolumeMutation = Extract<VolumeOperation, { kind: 'write' | 'trim' | 'flush' }>;
 
 export type VolumeOutcome =
-  /** `data` only after a read: exactly `length` bytes. */
+  /**
+   * `data` after a read: exactly `length` bytes; after a map: one byte per block, 1 or, for a hole, 0;
+   * after a load: the attribute, empty when none was ever stored.
+   */
   | { readonly ok: true; readonly data?: Buffer }
   | { readonly ok: false; readonly reason: VolumeFailure };
 

@@ -146,6 +146,7 @@ export function describeOperation(operation: VolumeOperation): string {
   switch (operation.kind) {
     case 'read':
     case 'trim':
+    case 'map':
       return `${operation.kind} ${describeBlocks(operation.offset, operation.length)}`;
     case 'write': {
       const { offset, data, fua } = operation;
@@ -153,7 +154,10 @@ export function describeOperation(operation: VolumeOperation): string {
       return `write ${where} = ${stampOfData(data)}${fua ? ' FUA' : ''}`;
     }
     case 'flush':
-      return 'flush';
+    case 'load':
+      return operation.kind;
+    case 'store':
+      return `store ${operation.data.length} bytes`;
   }
 }
 

@@ -171,8 +171,8 @@ test('a random CDB never throws, and its plan stays within the volume', () => {
 /** Moving megabytes again and again says nothing new and takes long. */
 function isLarge({ operations }: { readonly operations: readonly VolumeOperation[] }): boolean {
   const bytesOf = (operation: VolumeOperation) => {
-    if (operation.kind === 'flush') return 0;
-    return operation.kind === 'write' ? operation.data.length : operation.length;
+    if (operation.kind === 'flush' || operation.kind === 'load') return 0;
+    return 'data' in operation ? operation.data.length : operation.length;
   };
   return operations.some((operation) => bytesOf(operation) > 65536);
 }

@@ -1,6 +1,7 @@
 import { DeviceServer } from '../../../../controller/scsi/device-server.ts';
 import type { ScsiOutcome, ScsiPlan } from '../../../../controller/scsi/plan.ts';
 import type { VolumeOperation, VolumeOutcome } from '../../../../controller/volume/operation.ts';
+import { BLOCK_BYTES } from '../../../../replica/common/limits.ts';
 
 export const SIZE_BYTES = 16 * 1024 * 1024;
 export const BLOCK_COUNT = SIZE_BYTES / 512;
@@ -18,6 +19,8 @@ export class Fixture {
   readonly device: DeviceServer;
   readonly bytes: Buffer;
   readonly operations: VolumeOperation[] = [];
+  /** What `store` kept. */
+  attribute: Buffer = Buffer.alloc(0);
   failure: 'NOT_READY' | 'NO_SPACE' | 'IO_FAILED' | undefined;
 
   constructor(sizeBytes = SIZE_BYTES) {
@@ -56,7 +59,24 @@ export class Fixture {
         return { ok: true };
       case 'flush':
         return { ok: true };
+      case 'map':
+        return { ok: true, data: this.#mapOf(operation) };
+      case 'load':
+        return { ok: true, data: this.attribute };
+      case 'store':
+        this.attribute = operation.data;
+        return { ok: true };
     }
+  }
+
+  #mapOf({ offset, length }: { offset: number; length: number }): Buffer {
+    const map = Buffer.alloc(Math.ceil(length / BLOCK_BYTES));
+    const bytes = this.#range({ offset, length });
+    return map.map((_, index) =>
+      bytes.subarray(index * BLOCK_BYTES, (index + 1) * BLOCK_BYTES).some((byte) => byte !== 0)
+        ? 1
+        : 0,
+    ) as Buffer;
   }
 
   #range({ offset, length }: { offset: number; length: number }): Buffer {
