@@ -24,5 +24,16 @@ export function noticeLoss(
     loss === 'all-lost-power'
       ? 'every copy lost power or failed a flush'
       : 'started from a copy that may lack writes';
-  effects.push(notice(message, { replica: replicaId, consequence }), { kind: 'power-lost' });
+  effects.push(notice(message, { replica: replicaId, consequence }));
+  effects.push({ kind: 'power-lost', isPast: false });
+}
+
+/** The same, when another controller found it out while this one waited for the epoch. */
+export function noticePastLoss(
+  { io, keeper }: { readonly io: IoPath; readonly keeper: RecordKeeper },
+  effects: VolumeEffect[],
+): void {
+  if (!keeper.hasMissedLoss) return;
+  io.failFlushes(effects);
+  effects.push({ kind: 'power-lost', isPast: true });
 }

@@ -93,8 +93,11 @@ export type VolumeEffect =
   | { readonly kind: 'drop'; readonly copy: CopyIndex }
   /** A tick is wanted after this time, sooner than the next one. */
   | { readonly kind: 'wake'; readonly afterMs: number }
-  /** Acknowledged writes that were never flushed may be gone, as with a disk that lost power (I13). */
-  | { readonly kind: 'power-lost' }
+  /**
+   * Acknowledged writes that were never flushed may be gone, as with a disk that lost power (I13).
+   * With `isPast` an earlier controller owned up to that, but not to the initiators of this one.
+   */
+  | { readonly kind: 'power-lost'; readonly isPast: boolean }
   /** Compare-and-swap, after a pause; the answer, whatever it is, comes back as `record`. */
   | { readonly kind: 'change-record'; readonly membership: Membership; readonly afterMs: number }
   /** A state transition worth one line in the log. */

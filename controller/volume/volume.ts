@@ -12,7 +12,7 @@ import { Copies, type CopyEntry, describeCopy } from './copies.ts';
 import { Heartbeats } from './heartbeats.ts';
 import { IoPath, type ReadPayload } from './io-path.ts';
 import { keepLastCopy, letUnwantedLeave, tellWhole } from './leaving.ts';
-import { notice } from './notices.ts';
+import { notice, noticePastLoss } from './notices.ts';
 import { nextRecord } from './record-change.ts';
 import { RecordKeeper } from './record-keeper.ts';
 import { VolumeStart } from './start.ts';
@@ -173,7 +173,7 @@ export class Volume {
       this.#start = new VolumeStart({ ...this.#parts, random: this.#random }, nowMs);
       const { epoch, generation } = record;
       effects.push(notice('took the volume', { epoch, generation }));
-      if (this.#keeper.hasMissedLoss) this.#io.failFlushes(effects);
+      noticePastLoss(this.#parts, effects);
     }
     this.#adopt(record, effects);
     this.#settle(nowMs, effects);

@@ -31,6 +31,7 @@ export interface ControllerParts {
 /** Loading the program, before the registry is asked. */
 const MAX_BOOT_MS = 10;
 const RETRY_READ_MS = 10;
+const UNIT_ATTENTION: VolumeOutcome = { ok: false, reason: 'NOT_READY' };
 /** Longer than the registry holds a question for news open. */
 const READ_ANSWER_MS = 700;
 
@@ -54,6 +55,11 @@ export class SimController {
   /** The effects of this turn. */
   #effects: VolumeEffect[] = [];
   #isStarted = false;
+  /**
+   * How often it told initiators that writes may be gone. What they had sent by then, and had not
+   * arrived, the device server answers with that, and it never comes to the volume.
+   */
+  #attentions = 0;
   /** What came before that. */
   readonly #early: (() => void)[] = [];
 
@@ -98,13 +104,15 @@ export class SimController {
   /** `done` is called when the operation completes; never when this controller ends before that. */
   submit(operation: VolumeOperation, done: (outcome: VolumeOutcome) => void): RequestHandle {
     const request = {};
+    const attentions = this.#attentions;
     this.#whenStarted(() => {
       this.#requests.set(request, (outcome) => {
         // As a real controller uses this memory again: whoever still looks at it sees garbage.
         if (outcome.ok && operation.kind === 'write') reuseData(operation.data);
         done(outcome);
       });
-      this.turn({ kind: 'request', request, operation, nowMs: this.nowMs });
+      if (this.#attentions > attentions) this.#complete(request, UNIT_ATTENTION);
+      else this.turn({ kind: 'request', request, operation, nowMs: this.nowMs });
     });
     return request;
   }
@@ -153,8 +161,11 @@ export class SimController {
     const { length } = this.#effects;
     this.volume.step(event, this.#effects);
     // What it says of the past comes before what it does next.
-    const isLossy = this.#effects.some(({ kind }, at) => at >= length && kind === 'power-lost');
-    if (isLossy) this.#parts.onPowerLost(this);
+    for (const effect of this.#effects.slice(length)) {
+      if (effect.kind !== 'power-lost') continue;
+      this.#attentions += 1;
+      if (!effect.isPast) this.#parts.onPowerLost(this);
+    }
     if (this.volume.isActive && !this.wasActive) {
       this.wasActive = true;
       this.#parts.onServing(this);
