@@ -18,11 +18,14 @@ export type VolumeOperation =
   | { readonly kind: 'flush' }
   /** The range reads as zeros afterwards; its space is given back. */
   | { readonly kind: 'trim'; readonly offset: number; readonly length: number }
-  /** Which blocks of 4 KiB may hold data; whole blocks, at most `MAX_TRIM_BYTES`. */
+  /** Which blocks of 4 KiB may hold data; whole blocks, at most `MAX_MAP_BYTES`. */
   | { readonly kind: 'map'; readonly offset: number; readonly length: number }
   /** The volume's attribute as it was stored last. */
   | { readonly kind: 'load' }
-  /** Replaces the attribute, at most 64 KiB: ok when it is durable on every in-sync copy. */
+  /**
+   * Replaces the attribute, at most `MAX_ATTRIBUTE_BYTES`: ok when it is durable on every in-sync
+   * copy. The caller has one under way at a time. After one that failed, either may be found later.
+   */
   | { readonly kind: 'store'; readonly data: Buffer };
 
 /** Those that change what the copies hold, or make it durable. */

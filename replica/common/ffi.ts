@@ -1,12 +1,13 @@
 import { messageOf } from './errors.ts';
 
-type NativeType = 'buffer' | 'i32' | 'u64';
+type NativeType = 'buffer' | 'i32' | 'i64' | 'u64';
 
 export interface NativeSignature {
   readonly arguments: readonly NativeType[];
   readonly return: NativeType;
 }
 
+/** Returns a bigint where the signature says 64 bits. */
 type NativeFunction = (...args: (Buffer | number | bigint)[]) => number;
 
 /**

@@ -24,6 +24,12 @@ export const MAX_IO_BYTES = 4 * MIB;
 /** Largest range of one trim. It carries no data, so it may be longer than a write. */
 export const MAX_TRIM_BYTES = 1024 * MIB;
 
+/** Largest range that is asked for its holes at once: 8 KiB of reply. */
+export const MAX_MAP_BYTES = 32 * MIB;
+
+/** What a volume keeps beside its blocks: room for 64 persistent reservations and a half more. */
+export const MAX_ATTRIBUTE_BYTES = 32 * KIB;
+
 /** Largest volume: 64 TiB. Offsets stay safe integers with a wide margin (2^46 against 2^53). */
 export const MAX_VOLUME_BYTES = 64 * 1024 * 1024 * MIB;
 

@@ -21,6 +21,11 @@ export function readString(fields: Fields, name: string, limit = 1024): string {
   return value;
 }
 
+/** Like `readString`, but it may be empty. */
+export function readText(fields: Fields, name: string, limit: number): string {
+  return fields[name] === '' ? '' : readString(fields, name, limit);
+}
+
 export function readStringOrNull(fields: Fields, name: string): string | null {
   return fields[name] === null ? null : readString(fields, name);
 }

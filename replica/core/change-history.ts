@@ -95,6 +95,12 @@ export class ChangeHistory {
     this.regions.markUnknown(offset, offset + length);
   }
 
+  /** The volume is longer; nothing was ever written to what is new. */
+  grow(sizeBytes: number): void {
+    this.regions.grow(sizeBytes);
+    this.extents.grow(sizeBytes);
+  }
+
   settle(stableSeq: number): void {
     this.#tail.settle(stableSeq);
   }

@@ -65,6 +65,18 @@ export class ExtentTracker {
     return this.#hot.count;
   }
 
+  /** The volume is longer; its new extents are cold. */
+  grow(sizeBytes: number): void {
+    this.#hot.grow(sizeBytes);
+    const at = this.#chunks.length - 1;
+    const chunk = this.#chunks[at];
+    if (chunk === undefined) return;
+    const longer = this.#makeChunk(at);
+    longer.states.set(chunk.states);
+    longer.lastSeqs.set(chunk.lastSeqs);
+    this.#chunks[at] = longer;
+  }
+
   /** Whether bits must be saved before what waits for them may go on. */
   get hasUnsaved(): boolean {
     return this.#unsaved.length > 0;
@@ -185,13 +197,14 @@ export class ExtentTracker {
     const at = Math.floor(extent / CHUNK_EXTENTS);
     const chunk = this.#chunks[at];
     if (chunk !== undefined) return chunk;
-    const extentCount = Math.min(CHUNK_EXTENTS, this.#hot.extentCount - at * CHUNK_EXTENTS);
-    assert(extentCount > 0, 'an extent of this volume', { extent });
-    const fresh = {
-      states: new Uint8Array(extentCount),
-      lastSeqs: new Float64Array(extentCount),
-    };
+    const fresh = this.#makeChunk(at);
     this.#chunks[at] = fresh;
     return fresh;
+  }
+
+  #makeChunk(at: number): Chunk {
+    const extentCount = Math.min(CHUNK_EXTENTS, this.#hot.extentCount - at * CHUNK_EXTENTS);
+    assert(extentCount > 0, 'a chunk has extents of this volume', { at });
+    return { states: new Uint8Array(extentCount), lastSeqs: new Float64Array(extentCount) };
   }
 }

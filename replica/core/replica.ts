@@ -117,7 +117,7 @@ export class Replica {
     const welcome = {
       ...{ protocolVersion: PROTOCOL_VERSION, volumeId, replicaId, dataId, sizeBytes },
       ...{ isPristine, session, lastSeq: this.#history.lastSeq, restart: this.#history.restart },
-      ...{ tail: this.#history.inDoubt(), leases },
+      ...{ tail: this.#history.inDoubt(), leases, attribute: this.#metadata.attribute },
     };
     effects.push({ kind: 'welcome', connection, welcome });
   }
@@ -226,6 +226,17 @@ export class Replica {
         effects.push({ kind: 'hash', connection, frame, stamps });
         return;
       }
+      case OPCODE.MAP:
+        effects.push({ kind: 'map', connection, frame });
+        return;
+      case OPCODE.STORE:
+        this.#persist({ attribute: frame.payload.toString('base64') }, effects);
+        effects.push(reply(connection, frame, STATUS.OK));
+        return;
+      case OPCODE.RESIZE:
+        if (offset > this.#metadata.sizeBytes) effects.push({ kind: 'grow', connection, frame });
+        else effects.push(reply(connection, frame, STATUS.OK));
+        return;
       case OPCODE.FLUSH:
         this.#durability.flush(askerOf(connection, frame));
         return;
@@ -263,8 +274,16 @@ export class Replica {
       return;
     }
     if (status !== STATUS.OK && isChange) this.#history.recordFailure(frame);
+    if (status === STATUS.OK && opcode === OPCODE.RESIZE) this.#grow(frame.offset, effects);
     effects.push(reply(connection, frame, status));
     if (status === STATUS.IO_FAILED) this.#fail('the data file cannot be read or written', effects);
+  }
+
+  /** The files are long enough by now. */
+  #grow(sizeBytes: number, effects: ReplicaEffect[]): void {
+    if (sizeBytes <= this.#metadata.sizeBytes) return;
+    this.#history.grow(sizeBytes);
+    this.#persist({ sizeBytes }, effects);
   }
 
   #onSynced(failure: string | undefined, effects: ReplicaEffect[]): void {

@@ -1,4 +1,13 @@
-import { MAX_IO_BYTES, MAX_STAMPS_BYTES, MAX_TRIM_BYTES, REGION_BYTES } from '../common/limits.ts';
+import {
+  BLOCK_BYTES,
+  MAX_ATTRIBUTE_BYTES,
+  MAX_IO_BYTES,
+  MAX_MAP_BYTES,
+  MAX_STAMPS_BYTES,
+  MAX_TRIM_BYTES,
+  MAX_VOLUME_BYTES,
+  REGION_BYTES,
+} from '../common/limits.ts';
 import { FLAG, OPCODE } from '../protocol/constants.ts';
 import type { Frame } from '../protocol/frame.ts';
 import { MAX_GENERATION } from '../protocol/stamps.ts';
@@ -19,6 +28,12 @@ export function isSensible(frame: Frame, sizeBytes: number): boolean {
       return isWithin(frame, sizeBytes, MAX_TRIM_BYTES) && isStampable(frame, sizeBytes);
     case OPCODE.STAMPS:
       return isWithin(frame, sizeBytes, MAX_STAMPS_BYTES) && isWholeRegions(frame, sizeBytes);
+    case OPCODE.MAP:
+      return isWithin(frame, sizeBytes, MAX_MAP_BYTES) && frame.offset % BLOCK_BYTES === 0;
+    case OPCODE.STORE:
+      return frame.payload.length <= MAX_ATTRIBUTE_BYTES;
+    case OPCODE.RESIZE:
+      return frame.offset % BLOCK_BYTES === 0 && frame.offset <= MAX_VOLUME_BYTES;
     case OPCODE.HASHES:
       return isWithin(frame, sizeBytes, MAX_IO_BYTES) && isWholeRegions(frame, sizeBytes);
     default:

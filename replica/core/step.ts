@@ -24,7 +24,7 @@ export type ReplicaEvent =
     }
   | { readonly kind: 'closed'; readonly connection: ConnectionId }
   /**
-   * Outcome of every `write` and `trim`, and of a `read` or `hash` that failed. INVALID says that it
+   * Outcome of every `write`, `trim` and `grow`, and of a `read`, `map` or `hash` that failed. INVALID says that it
    * was dropped, because an earlier one of its connection was malformed.
    */
   | {
@@ -73,6 +73,10 @@ export type ReplicaEffect =
       readonly frame: Frame;
       readonly stamps: readonly number[];
     }
+  /** Answered by the driver with one byte per block: 1, or 0 for a hole. */
+  | { readonly kind: 'map'; readonly connection: ConnectionId; readonly frame: Frame }
+  /** Make the files long enough for `frame.offset` bytes of volume; new bytes are holes, durably. */
+  | { readonly kind: 'grow'; readonly connection: ConnectionId; readonly frame: Frame }
   | { readonly kind: 'write'; readonly connection: ConnectionId; readonly frame: Frame }
   | { readonly kind: 'trim'; readonly connection: ConnectionId; readonly frame: Frame }
   | {

@@ -1,8 +1,9 @@
-import { closeSync, fdatasync, fstatSync, openSync } from 'node:fs';
+import { closeSync, fdatasync, fstatSync, fsyncSync, ftruncateSync, openSync } from 'node:fs';
 import { trimSync } from 'fs-native-extensions';
 import { assert } from '../common/assert.ts';
 import { isDiskFull, KeelsonError, systemCodeOf } from '../common/errors.ts';
 import { BLOCK_BYTES } from '../common/limits.ts';
+import { makeMapBlocks } from './map-blocks.ts';
 import { readWhole, writeWhole } from './whole-io.ts';
 
 /**
@@ -19,6 +20,10 @@ export interface DataFile {
   trim(offset: number, length: number): void;
   /** Everything written before the call is on stable storage when `done` is called without error. */
   fdatasync(done: (error: Error | null) => void): void;
+  /** For each block of the range: 1 when it may hold data, 0 for a hole. */
+  map(offset: number, length: number): Buffer;
+  /** At least so long, durably; what is new is a hole. */
+  grow(sizeBytes: number): void;
   /** Space that is really taken. */
   allocatedBytes(): number;
   close(): void;
@@ -30,11 +35,14 @@ export interface DataFile {
  */
 export function openDataFile(path: string): DataFile {
   const fd = openSync(path, 'r+');
+  const mapBlocks = makeMapBlocks();
   return {
     readInto: (target, offset) => read(fd, target, offset),
     write: (source, offset) => write(fd, source, offset),
     trim: (offset, length) => trim(fd, offset, length),
     fdatasync: (done) => fdatasync(fd, done),
+    map: (offset, length) => mapBlocks(fd, offset, length),
+    grow: (sizeBytes) => grow(fd, sizeBytes),
     allocatedBytes: () => fstatSync(fd).blocks * STAT_BLOCK_BYTES,
     close: () => closeSync(fd),
   };
@@ -71,6 +79,12 @@ function trim(fd: number, offset: number, length: number): void {
   writeZeros(fd, offset, firstWhole);
   punch(fd, firstWhole, endWhole);
   writeZeros(fd, endWhole, end);
+}
+
+function grow(fd: number, sizeBytes: number): void {
+  if (fstatSync(fd).size >= sizeBytes) return;
+  ftruncateSync(fd, sizeBytes);
+  fsyncSync(fd);
 }
 
 function punch(fd: number, start: number, end: number): void {

@@ -12,7 +12,13 @@ import {
 import { dirname, join } from 'node:path';
 import { tryLock } from 'fs-native-extensions';
 import { isDiskFull, KeelsonError, messageOf, systemCodeOf } from '../common/errors.ts';
-import { chooseRecord, encodeSlot, type Metadata } from '../store/metadata-record.ts';
+import {
+  chooseRecord,
+  encodeSlot,
+  METADATA_FILE_BYTES,
+  type Metadata,
+  slotOffsetOf,
+} from '../store/metadata-record.ts';
 import { type DataFile, openDataFile } from './data-file.ts';
 import { createDurably, replaceDurably, syncDirectory } from './durable-files.ts';
 import { type MetadataFile, openMetadataFile } from './metadata-file.ts';
@@ -106,10 +112,14 @@ function format({ dataDir, volumeId, replicaId, sizeBytes }: CopyIdentity): void
   const metadata: Metadata = {
     ...{ volumeId, replicaId, dataId: randomUUID(), sizeBytes, epoch: 0, instanceId: null },
     ...{ session: 0, bootId: null, mayLackWrites: false, leaseHolders: [], isPristine: true },
+    attribute: '',
   };
-  const slots = [0, 1].map((sequence) => encodeSlot({ metadata, sequence }));
+  const slots = Buffer.alloc(METADATA_FILE_BYTES);
+  for (const sequence of [0, 1]) {
+    encodeSlot({ metadata, sequence }).copy(slots, slotOffsetOf(sequence));
+  }
   syncDirectory(dataDir); // the other files' names are durable before the metadata speaks of them
-  replaceDurably(join(dataDir, 'metadata'), { kind: 'bytes', data: Buffer.concat(slots) });
+  replaceDurably(join(dataDir, 'metadata'), { kind: 'bytes', data: slots });
   syncDirectory(dirname(dataDir));
 }
 
@@ -135,10 +145,11 @@ function check(metadata: Metadata, identity: CopyIdentity): void {
       `open ${dataDir}: it belongs to ${field} ${metadata[field]}, expected ${identity[field]}; use the right directory`,
     );
   }
-  if (metadata.sizeBytes !== identity.sizeBytes) {
+  // A smaller copy grows when its controller says so, all copies together.
+  if (metadata.sizeBytes > identity.sizeBytes) {
     throw new KeelsonError(
       'FAILED_PRECONDITION',
-      `open ${dataDir}: the copy has ${metadata.sizeBytes} bytes, --size says ${identity.sizeBytes}; changing the size of a copy is not supported yet`,
+      `open ${dataDir}: the copy has ${metadata.sizeBytes} bytes, --size says ${identity.sizeBytes}; a volume never shrinks: say at least what the copy has`,
     );
   }
   const dataPath = join(dataDir, 'data');

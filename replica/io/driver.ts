@@ -163,6 +163,12 @@ export class ReplicaDriver {
       case 'hash':
         this.#hash(link.arena, effect);
         return;
+      case 'map':
+        this.#map(link.arena, effect);
+        return;
+      case 'grow':
+        this.#grow(effect);
+        return;
       case 'trim':
         this.#trim(effect);
         return;
@@ -283,6 +289,25 @@ export class ReplicaDriver {
     const payload = hashRegions(data, stamps);
     payload.copy(arena.reserve(payload.length));
     arena.append({ opcode: OPCODE.HASHES_REPLY, seq, offset, length }, payload.length);
+  }
+
+  #map(arena: SendArena, { connection, frame }: EffectOf<'map'>): void {
+    const { seq, offset, length } = frame;
+    let map: Buffer | undefined;
+    const status = this.#attempt(() => {
+      map = this.#parts.dataFile.map(offset, length);
+    });
+    if (map === undefined) return this.#step({ kind: 'executed', connection, frame, status });
+    map.copy(arena.reserve(map.length));
+    arena.append({ opcode: OPCODE.MAP_REPLY, seq, offset, length }, map.length);
+  }
+
+  #grow({ connection, frame }: EffectOf<'grow'>): void {
+    const status = this.#attempt(() => {
+      this.#parts.dataFile.grow(frame.offset);
+      this.#parts.storeFiles.grow(frame.offset);
+    });
+    this.#step({ kind: 'executed', connection, frame, status });
   }
 
   /** The bytes that a request asks for; undefined when the disk failed, which is then known. */

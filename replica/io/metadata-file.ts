@@ -1,5 +1,6 @@
-import { closeSync, fdatasyncSync, openSync, writeSync } from 'node:fs';
+import { closeSync, fdatasyncSync, openSync } from 'node:fs';
 import { encodeSlot, type Metadata, slotOffsetOf } from '../store/metadata-record.ts';
+import { writeWhole } from './whole-io.ts';
 
 /** The door to a copy's metadata. */
 export interface MetadataFile {
@@ -18,7 +19,7 @@ export function openMetadataFile(path: string, sequence: number): MetadataFile {
       for (let slotCount = 0; slotCount < 2; slotCount += 1) {
         newest += 1;
         const slot = encodeSlot({ metadata, sequence: newest });
-        writeSync(fd, slot, 0, slot.length, slotOffsetOf(newest));
+        writeWhole(fd, slot, slotOffsetOf(newest));
         fdatasyncSync(fd);
       }
     },

@@ -3,6 +3,8 @@ import {
   existsSync,
   fdatasync,
   fdatasyncSync,
+  fstatSync,
+  fsyncSync,
   openSync,
   readFileSync,
   statSync,
@@ -24,6 +26,12 @@ export interface StoreFiles {
    * Errors: NO_SPACE when the file system is full, else IO_FAILED.
    */
   save(file: StoreFile, pages: readonly Page[], done: (failure: KeelsonError | null) => void): void;
+  /**
+   * Long enough for a volume of so many bytes, durably; what is new says that nothing was written.
+   *
+   * Errors: NO_SPACE when the file system is full, else the system error. Nothing is lost.
+   */
+  grow(sizeBytes: number): void;
   /** Once the save under way is over: nothing is written to a file that is closed. */
   close(): Promise<void>;
 }
@@ -106,11 +114,29 @@ export function makeStoreFiles(fds: Readonly<Record<StoreFile, number>>): StoreF
       );
       lastSave.then(done);
     },
+    grow(sizeBytes) {
+      lengthen(fds.regions, 'regions', regionFileBytes(sizeBytes));
+      lengthen(fds.hot, 'hot', hotFileBytes(sizeBytes));
+    },
     async close() {
       await lastSave;
       for (const fd of Object.values(fds)) closeSync(fd);
     },
   };
+}
+
+function lengthen(fd: number, file: StoreFile, bytes: number): void {
+  const { size } = fstatSync(fd);
+  if (size >= bytes) return;
+  try {
+    const piece = Buffer.alloc(Math.min(READ_BYTES, bytes - size));
+    for (let at = size; at < bytes; at += piece.length) {
+      writeWhole(fd, piece.subarray(0, Math.min(piece.length, bytes - at)), at);
+    }
+    fsyncSync(fd);
+  } catch (error) {
+    throw explain(error, file);
+  }
 }
 
 const makeDurable = promisify(fdatasync);

@@ -2,7 +2,7 @@ import { MAX_IO_BYTES } from '../common/limits.ts';
 
 /** "KEEL" in ASCII, first in every frame. */
 export const FRAME_MAGIC = 0x4b45454c;
-export const PROTOCOL_VERSION = 2;
+export const PROTOCOL_VERSION = 3;
 export const HEADER_BYTES = 48;
 
 /** A payload is never longer than one I/O: lz4 output that is not smaller is not sent. */
@@ -10,6 +10,8 @@ export const MAX_PAYLOAD_BYTES = MAX_IO_BYTES;
 
 /** The hello is JSON and small; a longer one is refused before it is buffered. */
 export const MAX_HELLO_BYTES = 64 * 1024;
+/** Only a replica that was called sends it: its tail and the volume's attribute. */
+export const MAX_WELCOME_BYTES = 128 * 1024;
 
 /** What a frame asks or answers. Numbers are on the wire: add, never renumber. */
 export const OPCODE = {
@@ -32,6 +34,12 @@ export const OPCODE = {
   MARK: 25,
   /** A flush that makes the region map durable too: the copy has all that it was sent (I14, I13). */
   CHECKPOINT: 26,
+  /** Which blocks of a range may hold data; the reply's payload is one byte for each, 1 or 0. */
+  MAP: 27,
+  /** The payload, never compressed, becomes the volume's attribute; durable when it is answered. */
+  STORE: 28,
+  /** The copy grows to `offset` bytes, durably; one that is as large already stays as it is. */
+  RESIZE: 29,
   READ_REPLY: 48,
   WRITE_REPLY: 49,
   FLUSH_REPLY: 50,
@@ -43,6 +51,9 @@ export const OPCODE = {
   HASHES_REPLY: 56,
   MARK_REPLY: 57,
   CHECKPOINT_REPLY: 58,
+  MAP_REPLY: 59,
+  STORE_REPLY: 60,
+  RESIZE_REPLY: 61,
 } as const;
 export type Opcode = (typeof OPCODE)[keyof typeof OPCODE];
 

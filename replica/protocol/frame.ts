@@ -5,6 +5,7 @@ import {
   HEADER_BYTES,
   MAX_HELLO_BYTES,
   MAX_PAYLOAD_BYTES,
+  MAX_WELCOME_BYTES,
   OPCODE,
   type Opcode,
 } from './constants.ts';
@@ -22,7 +23,7 @@ import {
  *                              in HEARTBEAT milliseconds of lease on reads that are asked for
  *       16     8  seq          number of the request, per controller instance; repeated in its reply
  *       24     8  stableSeq    every write up to here was answered by all in-sync copies
- *       32     8  offset       bytes from the start of the volume
+ *       32     8  offset       bytes from the start of the volume; in RESIZE its new size
  *       40     4  payloadBytes bytes that follow on the wire
  *       44     4  generation   what stamps the regions (stamps.ts); in READ_REPLY the newest stamp
  *
@@ -123,10 +124,15 @@ export function checkHeader(
       return { ok: false, reason: 'number above 2^53' };
   }
   const payloadBytes = bytes.readUInt32LE(at + OFFSET.payloadBytes);
-  const limit = opcode < OPCODE.READ ? MAX_HELLO_BYTES : MAX_PAYLOAD_BYTES;
+  const limit = limitOf(opcode);
   if (payloadBytes > limit)
     return { ok: false, reason: `payload of ${payloadBytes} bytes, limit ${limit}` };
   return { ok: true, payloadBytes };
+}
+
+function limitOf(opcode: Opcode): number {
+  if (opcode === OPCODE.WELCOME) return MAX_WELCOME_BYTES;
+  return opcode < OPCODE.READ ? MAX_HELLO_BYTES : MAX_PAYLOAD_BYTES;
 }
 
 /**

@@ -1,4 +1,9 @@
-import { BLOCK_BYTES, MAX_LEASE_MS, MAX_VOLUME_BYTES } from '../common/limits.ts';
+import {
+  BLOCK_BYTES,
+  MAX_ATTRIBUTE_BYTES,
+  MAX_LEASE_MS,
+  MAX_VOLUME_BYTES,
+} from '../common/limits.ts';
 import type { ByteRange } from '../common/ranges.ts';
 import {
   type Fields,
@@ -10,6 +15,7 @@ import {
   readOneOf,
   readString,
   readStringOrNull,
+  readText,
 } from '../common/validate.ts';
 
 /**
@@ -60,6 +66,8 @@ export interface Welcome {
   readonly tail: readonly ByteRange[];
   /** Leases on reads that other controllers may still hold from this copy (I7). */
   readonly leases: readonly Lease[];
+  /** The volume's attribute as it was stored last, in base64; empty when it never was. */
+  readonly attribute: string;
 }
 
 /**
@@ -90,6 +98,8 @@ export const PROOF_BYTES = 32;
 
 /** With more ranges than this, those that lie closest together are reported as one. */
 export const MAX_TAIL_RANGES = 1024;
+/** Characters of base64 that the longest attribute takes. */
+export const MAX_ATTRIBUTE_TEXT: number = Math.ceil(MAX_ATTRIBUTE_BYTES / 3) * 4;
 /** Instances that may hold a lease at once: each needs a hello with a newer epoch. */
 export const MAX_LEASES = 64;
 
@@ -126,6 +136,7 @@ export function decodeWelcome(json: Buffer): Welcome {
     restart: readOneOf(fields, 'restart', RESTARTS),
     tail: decodeTail(fields),
     leases: readArray(fields, 'leases', MAX_LEASES).map(decodeLease),
+    attribute: readText(fields, 'attribute', MAX_ATTRIBUTE_TEXT),
   };
 }
 

@@ -35,10 +35,10 @@ export function hotFileBytes(sizeBytes: number): number {
  * As small as a disk's sector list: 33 KiB per TiB, in memory as in the file.
  */
 export class HotExtents {
-  readonly #sizeBytes: number;
-  readonly #extentCount: number;
+  #sizeBytes: number;
+  #extentCount: number;
   /** As the file would be, but for the checksums. */
-  readonly #sectors: Buffer;
+  #sectors: Buffer;
   readonly #dirtySectors = new Set<number>();
   #count = 0;
 
@@ -70,6 +70,15 @@ export class HotExtents {
 
   get extentCount(): number {
     return this.#extentCount;
+  }
+
+  /** The volume is longer; its new extents are cold. */
+  grow(sizeBytes: number): void {
+    const longer = Buffer.alloc(hotFileBytes(sizeBytes));
+    this.#sectors.copy(longer);
+    this.#sectors = longer;
+    this.#sizeBytes = sizeBytes;
+    this.#extentCount = extentCountOf(sizeBytes);
   }
 
   /** How many are hot. */

@@ -10,12 +10,14 @@ import {
   readString,
   readStringOrNull,
   readStrings,
+  readText,
 } from '../common/validate.ts';
-import { MAX_LEASES } from '../protocol/hello.ts';
+import { MAX_ATTRIBUTE_TEXT, MAX_LEASES } from '../protocol/hello.ts';
 
 /**
- * What a replica knows of itself, in the file `metadata`: two slots of 4096 bytes, written one
+ * What a replica knows of itself, in the file `metadata`: two slots of 64 KiB, written one
  * after the other, so that one of them is whole whatever moment the power goes. Little-endian.
+ * Behind the JSON, a slot keeps what a longer record left there.
  *
  *   offset  size  field
  *        0     8  magic "KEELMETA"
@@ -24,7 +26,7 @@ import { MAX_LEASES } from '../protocol/hello.ts';
  *       16     8  sequence    counts writes; record n lies in slot n mod 2
  *       24     4  zero        reserved
  *       28     4  crc         CRC-32C of bytes 0–27 and the JSON
- *       32     …  JSON (UTF-8), then zeros
+ *       32     …  JSON (UTF-8)
  */
 export interface Metadata {
   readonly volumeId: string;
@@ -48,15 +50,18 @@ export interface Metadata {
   readonly leaseHolders: readonly string[];
   /** Nothing was ever written. */
   readonly isPristine: boolean;
+  /** What the volume keeps beside its blocks (SCSI reservations), in base64. */
+  readonly attribute: string;
 }
 
-export const SLOT_BYTES = 4096;
+export const SLOT_BYTES = 64 * 1024;
 export const METADATA_FILE_BYTES = 2 * SLOT_BYTES;
-export const FORMAT_VERSION = 2;
+export const FORMAT_VERSION = 3;
 
 const MAGIC = Buffer.from('KEELMETA', 'latin1');
 const OFFSET = { magic: 0, version: 8, jsonBytes: 12, sequence: 16, crc: 28, json: 32 } as const;
 const MAX_JSON_BYTES = SLOT_BYTES - OFFSET.json;
+const SECTOR_BYTES = 512;
 
 export interface StoredRecord {
   readonly metadata: Metadata;
@@ -68,10 +73,12 @@ export function slotOffsetOf(sequence: number): number {
   return (sequence % 2) * SLOT_BYTES;
 }
 
+/** The part of a slot that a record takes, in whole sectors. */
 export function encodeSlot({ metadata, sequence }: StoredRecord): Buffer {
   const json = Buffer.from(JSON.stringify(metadata), 'utf8');
   assert(json.length <= MAX_JSON_BYTES, 'metadata fits a slot', { jsonBytes: json.length });
-  const slot = Buffer.alloc(SLOT_BYTES);
+  const sectorCount = Math.ceil((OFFSET.json + json.length) / SECTOR_BYTES);
+  const slot = Buffer.alloc(sectorCount * SECTOR_BYTES);
   MAGIC.copy(slot, OFFSET.magic);
   slot.writeUInt32LE(FORMAT_VERSION, OFFSET.version);
   slot.writeUInt32LE(json.length, OFFSET.jsonBytes);
@@ -149,6 +156,7 @@ function decodeMetadata(json: string): Metadata {
     mayLackWrites: readBoolean(fields, 'mayLackWrites'),
     leaseHolders: readStrings(fields, 'leaseHolders', MAX_LEASES),
     isPristine: readBoolean(fields, 'isPristine'),
+    attribute: readText(fields, 'attribute', MAX_ATTRIBUTE_TEXT),
   };
 }
 

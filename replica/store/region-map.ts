@@ -42,7 +42,7 @@ export function regionFileBytes(sizeBytes: number): number {
  * Ranges are bytes of the volume; a region counts as soon as the range touches it.
  */
 export class RegionMap {
-  readonly #regionCount: number;
+  #regionCount: number;
   readonly #chunks: (Chunk | undefined)[];
   #dirtyPages: number[] = [];
 
@@ -64,6 +64,19 @@ export class RegionMap {
       if (!this.#loadPage(page, pages.subarray(at, at + REGION_PAGE_BYTES))) damagedCount += 1;
     }
     return damagedCount;
+  }
+
+  /** The volume is longer; its new regions were never written to. */
+  grow(sizeBytes: number): void {
+    const at = this.#chunks.length - 1;
+    this.#regionCount = regionsOf(0, sizeBytes).end;
+    while (this.#chunks.length * CHUNK_STAMPS < this.#regionCount) this.#chunks.push(undefined);
+    const last = this.#chunks[at];
+    if (last === undefined) return;
+    const longer = this.#makeChunk(at);
+    longer.stamps.set(last.stamps);
+    longer.dirty.set(last.dirty);
+    this.#chunks[at] = longer;
   }
 
   /** A write of this generation is coming. UNKNOWN stays: who can tell what was there before? */
@@ -147,10 +160,14 @@ export class RegionMap {
     const chunk = this.#chunks[at];
     if (chunk !== undefined) return chunk;
     assert(region < this.#regionCount, 'a region of this volume', { region });
-    const stampCount = Math.min(CHUNK_STAMPS, this.#regionCount - at * CHUNK_STAMPS);
-    const fresh = { stamps: new Uint32Array(stampCount), dirty: new Uint8Array(CHUNK_PAGES) };
+    const fresh = this.#makeChunk(at);
     this.#chunks[at] = fresh;
     return fresh;
+  }
+
+  #makeChunk(at: number): Chunk {
+    const stampCount = Math.min(CHUNK_STAMPS, this.#regionCount - at * CHUNK_STAMPS);
+    return { stamps: new Uint32Array(stampCount), dirty: new Uint8Array(CHUNK_PAGES) };
   }
 
   #markDirty(region: number): void {

@@ -47,7 +47,7 @@ export class Directory {
     };
     const metadata: Metadata = {
       ...{ ...identity, dataId, epoch: 0, instanceId: null, session: 0, bootId: null },
-      ...{ mayLackWrites: false, leaseHolders: [], isPristine: true },
+      ...{ mayLackWrites: false, leaseHolders: [], isPristine: true, attribute: '' },
     };
     for (const sequence of [0, 1]) this.#writeSlot(metadata, sequence);
   }

@@ -24,8 +24,9 @@ export function makeRecord(
 
 export function makeWelcome(fields: Partial<Welcome> = {}): Welcome {
   return {
-    ...{ protocolVersion: 2, volumeId: 'v1', replicaId: 'r0', dataId: 'd', sizeBytes: SIZE_BYTES },
+    ...{ protocolVersion: 3, volumeId: 'v1', replicaId: 'r0', dataId: 'd', sizeBytes: SIZE_BYTES },
     ...{ isPristine: false, session: 1, lastSeq: 0, restart: 'none', tail: [], leases: [] },
+    attribute: '',
     ...fields,
   };
 }

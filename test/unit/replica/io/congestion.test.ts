@@ -28,7 +28,8 @@ async function serve() {
   const saves: (() => void)[] = [];
   const counters = makeCounters();
   const dataFile: DataFile = {
-    ...{ readInto: silent, write: silent, trim: silent, close: silent },
+    ...{ readInto: silent, write: silent, trim: silent, grow: silent, close: silent },
+    map: () => Buffer.alloc(0),
     fdatasync: (done) => done(null),
     allocatedBytes: () => 0,
   };
@@ -39,6 +40,7 @@ async function serve() {
     metadataFile: { write: silent, close: silent },
     storeFiles: {
       save: (_file, _pages, done) => saves.push(() => done(null)),
+      grow: silent,
       close: () => Promise.resolve(),
     },
     lz4: await loadLz4Napi(),

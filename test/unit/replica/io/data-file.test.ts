@@ -67,3 +67,24 @@ test('data file, calls back, when everything is on stable storage', async () => 
   const error = await new Promise((resolve) => file.fdatasync(resolve));
   expect(error).toBeNull();
 });
+
+test('data file, tells data from holes by blocks, also behind its last data', () => {
+  file.write(Buffer.alloc(100, 1), 8192 + 50);
+  file.write(Buffer.alloc(8192, 1), 65536);
+  const map = [...file.map(0, SIZE)];
+  const data = map.flatMap((byte, block) => (byte === 1 ? [block] : []));
+  expect(map.length).toBe(SIZE / 4096);
+  expect(data).toEqual([2, 16, 17]);
+  expect([...file.map(65536 + 4096, 8192)]).toEqual([1, 0]);
+  expect([...file.map(SIZE - 4096, 4096)]).toEqual([0]);
+});
+
+test('data file, grows and never shrinks', () => {
+  file.write(Buffer.alloc(4096, 7), SIZE - 4096);
+  file.grow(2 * SIZE);
+  file.grow(SIZE);
+  expect(read(SIZE - 4096, 8192)).toEqual(
+    Buffer.concat([Buffer.alloc(4096, 7), Buffer.alloc(4096)]),
+  );
+  expect(read(2 * SIZE - 10, 10)).toEqual(Buffer.alloc(10));
+});

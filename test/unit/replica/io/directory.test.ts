@@ -3,6 +3,7 @@ import {
   readFileSync,
   renameSync,
   rmSync,
+  statSync,
   truncateSync,
   writeFileSync,
 } from 'node:fs';
@@ -81,12 +82,28 @@ test('directory, is refused and kept, when there is data without metadata', asyn
 test.each<[string, Partial<Parameters<typeof openDirectory>[0]>, string, string]>([
   ['volume', { volumeId: 'v2' }, 'WRONG_IDENTITY', 'belongs to volumeId v1, expected v2'],
   ['replica', { replicaId: 'r2' }, 'WRONG_IDENTITY', 'belongs to replicaId r1, expected r2'],
-  ['larger size', { sizeBytes: 131072 }, 'FAILED_PRECONDITION', '--size says 131072'],
   ['smaller size', { sizeBytes: 4096 }, 'FAILED_PRECONDITION', '--size says 4096'],
 ])('directory, is refused, for another %s', async (_case, change, code, message) => {
   await openOnce();
   await expect(openOnce(change)).rejects.toThrow(withCode(code));
   await expect(openOnce(change)).rejects.toThrow(message);
+});
+
+test('directory, opens as it is for a larger size, and grows when it is told to', async () => {
+  const larger = { ...identity, sizeBytes: 8 * 1024 ** 3 };
+  await openOnce();
+  const opened = openDirectory(larger);
+  expect(opened.metadata.sizeBytes).toBe(65536);
+  opened.dataFile.grow(larger.sizeBytes);
+  opened.storeFiles.grow(larger.sizeBytes);
+  opened.metadataFile.write({ ...opened.metadata, sizeBytes: larger.sizeBytes });
+  await opened.close();
+  const grown = openDirectory(larger);
+  expect(grown.damage).toEqual([]);
+  expect(grown.regions.newest(0, larger.sizeBytes)).toBe(0);
+  expect(grown.hot.count).toBe(0);
+  expect(statSync(path('data')).size).toBe(larger.sizeBytes);
+  await grown.close();
 });
 
 test('directory, is refused, when the data file is truncated or gone', async () => {

@@ -17,13 +17,14 @@ import { RegionMap } from '../../../../replica/store/region-map.ts';
 const SIZE = 1024 * 1024;
 const R = 65536;
 const HELLO = {
-  ...{ protocolVersion: 2, volumeId: 'v1', replicaId: 'r1', dataId: null, session: 0 },
+  ...{ protocolVersion: 3, volumeId: 'v1', replicaId: 'r1', dataId: null, session: 0 },
   ...{ epoch: 1, instanceId: 'i1', nonce: 'n' },
 };
 const METADATA = {
   ...{ volumeId: 'v1', replicaId: 'r1', dataId: 'd1', sizeBytes: SIZE, epoch: 0 },
   ...{ instanceId: null, session: 0, bootId: null, mayLackWrites: false, leaseHolders: [] },
   isPristine: true,
+  attribute: '',
 };
 
 let lz4: Lz4;
@@ -55,6 +56,11 @@ function makeDriver() {
       disk.push('fdatasync');
       finishSync = done;
     },
+    map: (_offset, length) => Buffer.alloc(length / 4096, 1),
+    grow(sizeBytes) {
+      if (failure !== undefined) throw failure;
+      disk.push(`grow ${sizeBytes}`);
+    },
     allocatedBytes: () => 0,
     close: () => undefined,
   };
@@ -63,6 +69,7 @@ function makeDriver() {
       disk.push(`save ${file} ${pages.length}`);
       finishSave = done;
     },
+    grow: (sizeBytes) => void disk.push(`grow the store for ${sizeBytes}`),
     close: () => Promise.resolve(),
   };
   const silent = () => undefined;

@@ -19,6 +19,7 @@ const WELCOME: Welcome = {
   ...{ protocolVersion: 1, volumeId: 'v', replicaId: 'r1', dataId: 'd', sizeBytes: 8192 },
   ...{ isPristine: false, session: 3, lastSeq: 9, restart: 'killed' },
   ...{ tail: [{ start: 0, end: 4096 }], leases: [{ instanceId: 'j', remainingMs: 60_000 }] },
+  attribute: 'a2V5',
 };
 
 test('hello, welcome and refusal, read back as they were written', () => {

@@ -19,10 +19,10 @@ export const GENERATION = 3;
 export const METADATA: Metadata = {
   ...{ volumeId: 'v1', replicaId: 'r1', dataId: 'd1', sizeBytes: 600 * E, epoch: 5 },
   ...{ instanceId: 'i5', session: 7, bootId: 'boot', mayLackWrites: false, leaseHolders: [] },
-  isPristine: false,
+  ...{ isPristine: false, attribute: '' },
 };
 export const HELLO: Hello = {
-  ...{ protocolVersion: 2, volumeId: 'v1', replicaId: 'r1', dataId: 'd1', session: 7 },
+  ...{ protocolVersion: 3, volumeId: 'v1', replicaId: 'r1', dataId: 'd1', session: 7 },
   ...{ epoch: 6, instanceId: 'i6', nonce: 'n' },
 };
 
