@@ -47,4 +47,4 @@ export const SERVICE_ACTION = {
 } as const;
 
 /** SAM-5 status codes (clause 5.3). */
-export const STATUS = { GOOD: 0x00, CHECK_CONDITION: 0x02 } as const;
+export const STATUS = { GOOD: 0x00, CHECK_CONDITION: 0x02, TASK_ABORTED: 0x40 } as const;

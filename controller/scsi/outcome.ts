@@ -1,7 +1,8 @@
 import { unreachable } from '../../replica/common/assert.ts';
+import type { ByteRange } from '../../replica/common/ranges.ts';
 import type { VolumeFailure, VolumeOperation, VolumeOutcome } from '../volume/operation.ts';
 import { STATUS } from './opcode.ts';
-import type { ScsiPlan } from './plan.ts';
+import type { ScsiPlan, VolumePlan } from './plan.ts';
 import { makeFixedSense, SENSE, type SenseCode, type SenseDetail } from './sense.ts';
 
 const NO_DATA: Buffer = Buffer.alloc(0);
@@ -44,12 +45,21 @@ export function failParameterField(byteIndex: number): ScsiPlan {
 export function run(
   operations: readonly VolumeOperation[],
   next: (data: Buffer) => ScsiPlan,
-): ScsiPlan {
+): VolumePlan {
   return {
     kind: 'volume',
     operations,
     next: (outcomes) => whyFailed(outcomes) ?? next(dataOf(outcomes)),
   };
+}
+
+/** As `run`, and no other command changes the bytes of `ranges` until all of the plan is done. */
+export function runLocked(
+  locks: readonly ByteRange[],
+  operations: readonly VolumeOperation[],
+  next: (data: Buffer) => ScsiPlan,
+): VolumePlan {
+  return { ...run(operations, next), locks };
 }
 
 /** The bytes that the first operation read. */

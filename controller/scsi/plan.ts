@@ -1,3 +1,4 @@
+import type { ByteRange } from '../../replica/common/ranges.ts';
 import type { VolumeOperation, VolumeOutcome } from '../volume/operation.ts';
 
 /**
@@ -5,13 +6,32 @@ import type { VolumeOperation, VolumeOutcome } from '../volume/operation.ts';
  * first (all at once, in no particular order) and `next` says how to go on. Pure: the plan is data
  * and a function of outcomes; controller/core runs it.
  */
-export type ScsiPlan =
-  | { readonly kind: 'done'; readonly outcome: ScsiOutcome }
-  | {
-      readonly kind: 'volume';
-      readonly operations: readonly VolumeOperation[];
-      readonly next: (outcomes: readonly VolumeOutcome[]) => ScsiPlan;
-    };
+export type ScsiPlan = DonePlan | VolumePlan | DetachedPlan;
+
+export interface DonePlan {
+  readonly kind: 'done';
+  readonly outcome: ScsiOutcome;
+}
+
+export interface VolumePlan {
+  readonly kind: 'volume';
+  readonly operations: readonly VolumeOperation[];
+  /** Called once, also for a command that was aborted: its operations then failed. */
+  readonly next: (outcomes: readonly VolumeOutcome[]) => ScsiPlan;
+  /**
+   * Only in the first step of a plan: bytes that no other command changes until the plan is done
+   * (design section 5).
+   */
+  readonly locks?: readonly ByteRange[];
+}
+
+/** Work that goes on when its command is aborted, or was answered already. */
+export interface DetachedPlan {
+  readonly kind: 'detached';
+  readonly work: VolumePlan;
+  /** The outcome of the command, at once; without it the command waits for that of the work. */
+  readonly answer?: ScsiOutcome;
+}
 
 export interface ScsiOutcome {
   /** SAM-5 status code: 0x00 GOOD, 0x02 CHECK CONDITION, 0x18 RESERVATION CONFLICT, … */

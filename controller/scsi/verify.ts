@@ -1,7 +1,7 @@
 import { checkExtent, readExtent, readLba64, wholeBlocks } from './extent.ts';
 import { LOGICAL_BLOCK_BYTES, MAX_COMPARE_BLOCKS, MAX_TRANSFER_BLOCKS } from './limits.ts';
 import type { LogicalUnit } from './logical-unit.ts';
-import { fail, failCdbField, run, succeed } from './outcome.ts';
+import { fail, failCdbField, run, runLocked, succeed } from './outcome.ts';
 import type { ScsiCommand, ScsiPlan } from './plan.ts';
 import { FUA_BIT, PROTECT_BITS } from './read-write.ts';
 import { SENSE } from './sense.ts';
@@ -41,7 +41,8 @@ export function verify(unit: LogicalUnit, { cdb, dataOut }: ScsiCommand): ScsiPl
 
 /**
  * WRITE AND VERIFY(10), (12) and (16). The write is forced to stable storage, since a verification
- * is of the medium; the read behind it shows that the blocks can be read.
+ * is of the medium; the read behind it shows that the blocks can be read. Nobody else's write comes in
+ * between and is taken for a bad one.
  */
 export function writeAndVerify(unit: LogicalUnit, { cdb, dataOut }: ScsiCommand): ScsiPlan {
   const byteCheck = byteCheckOf(cdb);
@@ -54,7 +55,8 @@ export function writeAndVerify(unit: LogicalUnit, { cdb, dataOut }: ScsiCommand)
   if (data.length === 0) return succeed(transferBytes);
   const offset = extent.lba * LOGICAL_BLOCK_BYTES;
   const done = () => succeed(transferBytes);
-  return run([{ kind: 'write', offset, data, fua: true }], () =>
+  const locks = [{ start: offset, end: offset + data.length }];
+  return runLocked(locks, [{ kind: 'write', offset, data, fua: true }], () =>
     run([{ kind: 'read', offset, length: data.length }], (found) =>
       byteCheck === BYTE_CHECK.ALL ? compare(data, found, done) : done(),
     ),
@@ -62,8 +64,8 @@ export function writeAndVerify(unit: LogicalUnit, { cdb, dataOut }: ScsiCommand)
 }
 
 /**
- * COMPARE AND WRITE: data-out is what must be there, then as much to write. That nothing else
- * happens to the blocks in between is up to who runs the plan (design section 5).
+ * COMPARE AND WRITE (SBC-3 clause 5.2): data-out is what must be there, then as much to write. Nothing
+ * else happens to the blocks in between: the plan locks them.
  */
 export function compareAndWrite(unit: LogicalUnit, { cdb, dataOut }: ScsiCommand): ScsiPlan {
   const flags = cdb.readUInt8(1);
@@ -78,14 +80,15 @@ export function compareAndWrite(unit: LogicalUnit, { cdb, dataOut }: ScsiCommand
   const offset = extent.lba * LOGICAL_BLOCK_BYTES;
   const data = dataOut.subarray(length);
   const fua = (flags & FUA_BIT) !== 0;
-  return run([{ kind: 'read', offset, length }], (found) =>
+  const locks = [{ start: offset, end: offset + length }];
+  return runLocked(locks, [{ kind: 'read', offset, length }], (found) =>
     compare(dataOut.subarray(0, length), found, () =>
       run([{ kind: 'write', offset, data, fua }], () => succeed(2 * length)),
     ),
   );
 }
 
-/** ORWRITE(16): the blocks become what they are, or-ed with the data-out. */
+/** ORWRITE(16): the blocks become what they are, or-ed with the data-out, in one go (SBC-3 4.27.2). */
 export function orWrite(unit: LogicalUnit, { cdb, dataOut }: ScsiCommand): ScsiPlan {
   const flags = cdb.readUInt8(1);
   if ((flags & PROTECT_BITS) !== 0) return failCdbField(1);
@@ -97,7 +100,8 @@ export function orWrite(unit: LogicalUnit, { cdb, dataOut }: ScsiCommand): ScsiP
   if (sent.length === 0) return succeed(transferBytes);
   const offset = extent.lba * LOGICAL_BLOCK_BYTES;
   const fua = (flags & FUA_BIT) !== 0;
-  return run([{ kind: 'read', offset, length: sent.length }], (found) => {
+  const locks = [{ start: offset, end: offset + sent.length }];
+  return runLocked(locks, [{ kind: 'read', offset, length: sent.length }], (found) => {
     const data = Buffer.from(sent);
     for (let at = 0; at < data.length; at += 1) {
       data[at] = (data[at] as number) | (found[at] as number);

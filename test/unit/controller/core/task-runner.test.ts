@@ -1,5 +1,5 @@
 import { TaskRunner } from '../../../../controller/core/task-runner.ts';
-import type { ScsiOutcome, ScsiPlan } from '../../../../controller/scsi/plan.ts';
+import type { ScsiOutcome, ScsiPlan, VolumePlan } from '../../../../controller/scsi/plan.ts';
 import type { VolumeOperation, VolumeOutcome } from '../../../../controller/volume/operation.ts';
 import type { RequestHandle } from '../../../../controller/volume/step.ts';
 
@@ -98,5 +98,135 @@ describe('task runner', () => {
     runner.run(1, CDB, { kind: 'volume', operations: [FLUSH, FLUSH], next: () => DONE });
     runner.completed(submitted[0]!.request, OK);
     expect(() => runner.completed(submitted[0]!.request, OK)).toThrow('once');
+  });
+});
+
+describe('task runner with locked ranges', () => {
+  const lock = (start: number, end: number) => [{ start, end }];
+  const writeAt = (offset: number): VolumeOperation => ({
+    ...{ kind: 'write', offset, data: Buffer.alloc(4096), fua: false },
+  });
+  const writing = (offset: number): ScsiPlan => ({
+    ...{ kind: 'volume', operations: [writeAt(offset)], next: () => DONE },
+  });
+  /** Reads, then writes, and has the bytes for itself in between. */
+  const exchanging = (offset: number): ScsiPlan => ({
+    kind: 'volume',
+    operations: [readAt(offset)],
+    locks: lock(offset, offset + 4096),
+    next: ([outcome]) => (outcome?.ok === true ? writing(offset) : DONE),
+  });
+  const kindsOf = (submitted: readonly { operation: VolumeOperation }[]) =>
+    submitted.map(({ operation }) => operation.kind);
+
+  test('a write between the read and the write of a lock waits for its end', () => {
+    const { runner, submitted, done } = make();
+    runner.run(1, CDB, exchanging(0));
+    runner.run(2, CDB, writing(0));
+    expect(kindsOf(submitted)).toEqual(['read']);
+    runner.completed(submitted[0]!.request, OK);
+    expect(kindsOf(submitted)).toEqual(['read', 'write']);
+    runner.completed(submitted[1]!.request, OK);
+    expect(done).toEqual([[1, OUTCOME]]);
+    expect(kindsOf(submitted)).toEqual(['read', 'write', 'write']);
+    runner.completed(submitted[2]!.request, OK);
+    expect(done).toHaveLength(2);
+  });
+
+  test('other bytes, reads and flushes do not wait', () => {
+    const { runner, submitted } = make();
+    runner.run(1, CDB, exchanging(0));
+    runner.run(2, CDB, writing(4096));
+    runner.run(3, CDB, { kind: 'volume', operations: [readAt(0), FLUSH], next: () => DONE });
+    expect(kindsOf(submitted)).toEqual(['read', 'write', 'read', 'flush']);
+  });
+
+  test('a lock waits for a write of its bytes that is under way', () => {
+    const { runner, submitted } = make();
+    runner.run(1, CDB, writing(0));
+    runner.run(2, CDB, exchanging(0));
+    runner.run(3, CDB, writing(0));
+    expect(kindsOf(submitted)).toEqual(['write']);
+    runner.completed(submitted[0]!.request, OK);
+    expect(kindsOf(submitted)).toEqual(['write', 'read']);
+  });
+
+  test('of two locks of the same bytes the second reads what the first has written', () => {
+    const { runner, submitted } = make();
+    runner.run(1, CDB, exchanging(0));
+    runner.run(2, CDB, exchanging(0));
+    for (let at = 0; at < 3; at += 1) {
+      expect(submitted).toHaveLength(at + 1);
+      runner.completed(submitted[at]!.request, OK);
+    }
+    expect(kindsOf(submitted)).toEqual(['read', 'write', 'read', 'write']);
+  });
+
+  test('a task that is cancelled while it waits is done, and lets the next one go', () => {
+    const { runner, submitted, done } = make();
+    runner.run(1, CDB, writing(0));
+    runner.run(2, CDB, exchanging(0));
+    runner.run(3, CDB, writing(0));
+    runner.cancel(2);
+    expect(done).toEqual([[2, OUTCOME]]);
+    expect(kindsOf(submitted)).toEqual(['write', 'write']);
+  });
+
+  test('a task that is cancelled between its steps submits nothing more, and gives its lock back', () => {
+    const { runner, submitted, cancelled, done } = make();
+    runner.run(1, CDB, exchanging(0));
+    runner.run(2, CDB, writing(0));
+    runner.cancel(1);
+    expect(cancelled).toEqual([submitted[0]!.request]);
+    expect(kindsOf(submitted)).toEqual(['read']);
+    runner.completed(submitted[0]!.request, OK);
+    expect(done).toEqual([[1, OUTCOME]]);
+    expect(kindsOf(submitted)).toEqual(['read', 'write']);
+  });
+
+  test('a step that waits on one of its ranges submits none of its operations', () => {
+    const { runner, submitted } = make();
+    runner.run(1, CDB, exchanging(8192));
+    const operations = [writeAt(0), writeAt(8192)];
+    runner.run(2, CDB, { kind: 'volume', operations, next: () => DONE });
+    expect(kindsOf(submitted)).toEqual(['read']);
+  });
+});
+
+describe('task runner with detached work', () => {
+  const work: VolumePlan = {
+    kind: 'volume',
+    operations: [FLUSH],
+    locks: [{ start: 0, end: 8192 }],
+    next: () => ({ kind: 'volume', operations: [readAt(0)], next: () => DONE }),
+  };
+
+  test('goes on behind an answer that was given at once', () => {
+    const { runner, submitted, done } = make();
+    runner.run(1, CDB, { kind: 'detached', work, answer: OUTCOME });
+    expect(done).toEqual([[1, OUTCOME]]);
+    runner.completed(submitted[0]!.request, OK);
+    runner.completed(submitted[1]!.request, OK);
+    expect(done).toHaveLength(1);
+  });
+
+  test('answers with its outcome when that is waited for', () => {
+    const { runner, submitted, done } = make();
+    runner.run(1, CDB, { kind: 'detached', work });
+    runner.completed(submitted[0]!.request, OK);
+    expect(done).toEqual([]);
+    runner.completed(submitted[1]!.request, OK);
+    expect(done).toEqual([[1, OUTCOME]]);
+  });
+
+  test('goes on when the command that waits for it is cancelled', () => {
+    const { runner, submitted, cancelled, done } = make();
+    runner.run(1, CDB, { kind: 'detached', work });
+    runner.cancel(1);
+    expect([done.length, cancelled]).toEqual([1, []]);
+    runner.completed(submitted[0]!.request, OK);
+    expect(submitted).toHaveLength(2);
+    runner.completed(submitted[1]!.request, OK);
+    expect(done).toHaveLength(1);
   });
 });

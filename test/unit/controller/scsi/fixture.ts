@@ -1,5 +1,10 @@
 import { DeviceServer } from '../../../../controller/scsi/device-server.ts';
-import type { ScsiOutcome, ScsiPlan } from '../../../../controller/scsi/plan.ts';
+import type {
+  DonePlan,
+  ScsiOutcome,
+  ScsiPlan,
+  VolumePlan,
+} from '../../../../controller/scsi/plan.ts';
 import type { VolumeOperation, VolumeOutcome } from '../../../../controller/volume/operation.ts';
 import { BLOCK_BYTES } from '../../../../replica/common/limits.ts';
 
@@ -35,11 +40,22 @@ export class Fixture {
     return this.finish(this.device.execute({ nexus: NEXUS, lun, cdb: bytes, dataOut }));
   }
 
+  /** Detached work is carried out before its command is answered. */
   finish(plan: ScsiPlan): ScsiOutcome {
-    let current = plan;
-    while (current.kind === 'volume') {
-      current = current.next(current.operations.map((operation) => this.#carryOut(operation)));
-    }
+    if (plan.kind !== 'detached') return this.#runSteps(plan);
+    const outcome = this.#runSteps(plan.work);
+    return plan.answer ?? outcome;
+  }
+
+  /** The plan behind one step of another. */
+  step({ operations, next }: VolumePlan): ScsiPlan {
+    return next(operations.map((operation) => this.#carryOut(operation)));
+  }
+
+  #runSteps(plan: DonePlan | VolumePlan): ScsiOutcome {
+    let current: ScsiPlan = plan;
+    while (current.kind === 'volume') current = this.step(current);
+    if (current.kind === 'detached') throw new Error('only a whole plan is detached');
     return current.outcome;
   }
 
