@@ -1,46 +1,38 @@
 import { parseArgs } from 'node:util';
-import { startKeelson } from '../support/keelson.ts';
-import { startTgt } from '../support/tgt.ts';
-import { formatSuites, formatTotal, runSuite } from './suite.ts';
+import { canIsolateNetwork, isolateNetwork } from '../support/isolated.ts';
+import { compareAll, judgeOne } from './compare.ts';
+import { judgeAfterKill } from './kill.ts';
 
-const HELP = `npm run conformance -- [URL]
+const HELP = `npm run conformance -- [--kill | URL [SECOND_URL]]
 
-libiscsi's conformance suite (it overwrites the volume) against the LUN at URL, for example
-iscsi://127.0.0.1:3260/iqn.2026-11.io.keelson:default.demo/0; without one against tgt and then
-Keelson's demo volume in three copies. Exit code 1 when anything failed on URL or on Keelson.
+libiscsi's conformance suite, which overwrites the volume.
+
+(nothing)   tgt, then Keelson volumes in one and in three copies, side by side
+URL         the LUN there, for example iscsi://127.0.0.1:3260/iqn.2026-11.io.keelson:default.demo/0;
+            the multipath tests need a SECOND_URL that leads to the same LUN
+--kill      the reservation tests on a volume in three copies, whose controller is killed half-way
+
+The last line is \`N passed, N failed, N skipped\`; a test counts as what was worst of it in all runs
+on Keelson. Exit code 1 when one failed, or skipped without a line in expected-skips.md.
 `;
-const GIB = 1024 ** 3;
 
 const { values, positionals } = parseArgs({
-  options: { help: { type: 'boolean', short: 'h', default: false } },
+  options: {
+    kill: { type: 'boolean', default: false },
+    help: { type: 'boolean', short: 'h', default: false },
+  },
   allowPositionals: true,
 });
-if (values.help) {
+if (values.help || positionals.length > 2) {
   process.stdout.write(HELP);
-  process.exit(0);
+  process.exit(values.help ? 0 : 2);
 }
-const [url] = positionals;
-if (url === undefined) await compare();
-else await judge(url, url);
-
-async function compare(): Promise<void> {
-  const tgt = await startTgt({ portal: '127.0.0.1:3970', sizeBytes: GIB });
-  try {
-    await judge('tgt', tgt.url);
-  } finally {
-    await tgt.stop();
-  }
-  const keelson = await startKeelson();
-  try {
-    await judge('Keelson, 3 copies', keelson.url);
-  } finally {
-    await keelson.stop();
-  }
-}
-
-/** The exit code is that of the last one judged. */
-async function judge(name: string, target: string): Promise<void> {
-  const results = await runSuite(target);
-  process.stdout.write(`${name}\n${formatSuites(results)}\n${formatTotal(results)}\n`);
-  process.exitCode = results.some((result) => result.verdict === 'failed') ? 1 : 0;
+const [url, secondUrl] = positionals;
+const print = (text: string) => process.stdout.write(`${text}\n`);
+if (url !== undefined) {
+  process.exitCode = (await judgeOne({ url, secondUrl }, print)) ? 0 : 1;
+} else {
+  if (canIsolateNetwork()) isolateNetwork();
+  const judge = values.kill ? judgeAfterKill : compareAll;
+  process.exitCode = (await judge(print)) ? 0 : 1;
 }

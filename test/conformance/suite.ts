@@ -1,6 +1,7 @@
 import { run } from '../support/child.ts';
 
-export type Verdict = 'passed' | 'skipped' | 'failed';
+export const VERDICTS = ['passed', 'skipped', 'failed'] as const;
+export type Verdict = (typeof VERDICTS)[number];
 
 export interface TestResult {
   readonly suite: string;
@@ -10,12 +11,27 @@ export interface TestResult {
   readonly details: string;
 }
 
+export interface SuiteOptions {
+  /** What to run, as iscsi-test-cu names it: `ALL.SUITE.TEST`. */
+  readonly select?: string;
+  /** A second way to the same unit; without one the multipath tests skip themselves. */
+  readonly secondUrl?: string;
+  /** Gets what is printed while it is. */
+  readonly onOutput?: (text: string) => void;
+}
+
 const TIME_LIMIT_MS = 290_000;
 
-/** Runs libiscsi's whole conformance suite, which overwrites the volume, against a LUN. */
-export async function runSuite(url: string): Promise<TestResult[]> {
-  const args = ['-d', '-v', '-t', 'ALL', url];
-  const { stdout, stderr, code } = await run('iscsi-test-cu', args, { timeoutMs: TIME_LIMIT_MS });
+/** Runs libiscsi's conformance suite, which overwrites the volume, against a LUN. */
+export async function runSuite(url: string, options: SuiteOptions = {}): Promise<TestResult[]> {
+  // Sanitize operations too: the unit is a scratch one, and refuses them unless it was allowed.
+  const args = ['--dataloss', '--allow-sanitize', '--verbose'];
+  args.push('--test', options.select ?? 'ALL', url);
+  if (options.secondUrl !== undefined) args.push(options.secondUrl);
+  const { stdout, stderr, code } = await run('iscsi-test-cu', args, {
+    timeoutMs: TIME_LIMIT_MS,
+    ...(options.onOutput === undefined ? {} : { onOutput: options.onOutput }),
+  });
   const results = parseSuite(stdout);
   if (results.length === 0) {
     throw new Error(`iscsi-test-cu ${url}: no test ran (exit code ${code})\n${stdout}${stderr}`);
@@ -43,31 +59,31 @@ export function parseSuite(output: string): TestResult[] {
   return results;
 }
 
+/** `SUITE.TEST`, which is unique. */
+export function nameOf({ suite, test }: TestResult): string {
+  return `${suite}.${test}`;
+}
+
 export function countOf(results: readonly TestResult[], verdict: Verdict): number {
   return results.filter((result) => result.verdict === verdict).length;
 }
 
-export function formatSuites(results: readonly TestResult[]): string {
-  const suites = [...new Set(results.map((result) => result.suite))];
-  const width = Math.max(...suites.map((suite) => suite.length));
-  const rows = suites.map((suite) => {
-    const own = results.filter((result) => result.suite === suite);
-    const counts = (['passed', 'skipped', 'failed'] as const).map((verdict) => {
-      const count = countOf(own, verdict);
-      return String(count === 0 ? '-' : count).padStart(7);
-    });
-    return `${suite.padEnd(width)}  ${counts.join('  ')}`;
-  });
-  const failures = results
-    .filter((result) => result.verdict === 'failed')
-    .map(({ suite, test, details }) => `FAILED ${suite}.${test}: ${details.split('\n')[0]}`);
-  return [`${' '.repeat(width)}   passed  skipped   failed`, ...rows, ...failures].join('\n');
+/** The tests of several runs taken together: each counts as what was worst of it. */
+export function worstOf(runs: readonly (readonly TestResult[])[]): TestResult[] {
+  const worst = new Map<string, TestResult>();
+  for (const result of runs.flat()) {
+    const known = worst.get(nameOf(result));
+    if (known === undefined || rank(result) > rank(known)) worst.set(nameOf(result), result);
+  }
+  return [...worst.values()];
+}
+
+function rank({ verdict }: TestResult): number {
+  return VERDICTS.indexOf(verdict);
 }
 
 export function formatTotal(results: readonly TestResult[]): string {
-  const [passed, failed, skipped] = (['passed', 'failed', 'skipped'] as const).map((verdict) =>
-    countOf(results, verdict),
-  );
+  const [passed, skipped, failed] = VERDICTS.map((verdict) => countOf(results, verdict));
   return `${passed} passed, ${failed} failed, ${skipped} skipped`;
 }
 
