@@ -1,5 +1,5 @@
 import { KeelsonError } from '../../replica/common/errors.ts';
-import { MAX_COPIES } from '../../replica/common/limits.ts';
+import { BLOCK_BYTES, MAX_COPIES, MAX_VOLUME_BYTES } from '../../replica/common/limits.ts';
 import {
   type Fields,
   readInteger,
@@ -27,6 +27,8 @@ export interface Membership {
    * the epoch sees by this that the flush must not tell anyone that older writes are safe.
    */
   readonly losses: number;
+  /** How large the volume is for its initiators: every in-sync copy has at least that. */
+  readonly sizeBytes: number;
   /** By replica id. */
   readonly copies: Readonly<Record<string, Copy>>;
 }
@@ -57,6 +59,7 @@ export interface Copy {
 /** The record of a volume that no controller has started yet: all copies are equally empty. */
 export function makeInitialMembership(
   copies: readonly { replicaId: string; node: string }[],
+  sizeBytes: number,
 ): Membership {
   return {
     version: 1,
@@ -64,6 +67,7 @@ export function makeInitialMembership(
     controller: null,
     generation: 0,
     losses: 0,
+    sizeBytes,
     copies: Object.fromEntries(
       copies.map(({ replicaId, node }) => [
         replicaId,
@@ -100,7 +104,8 @@ export function whyInvalidPlacement(current: Membership, next: Membership): stri
   if (next.generation !== current.generation) {
     return expected('generation', current.generation, next.generation);
   }
-  if (next.losses !== current.losses) return expected('losses', current.losses, next.losses);
+  const reason = whyOtherFacts(current, next);
+  if (reason !== undefined) return reason;
   if (!isSameController(current, next)) {
     return expected('controller', nameOf(current.controller), nameOf(next.controller));
   }
@@ -127,10 +132,20 @@ function whyInvalidTakeover(current: Membership, next: Membership): string | und
   if (next.generation !== current.generation + 1) {
     return expected('generation', current.generation + 1, next.generation);
   }
-  if (next.losses !== current.losses) return expected('losses', current.losses, next.losses);
+  const reason = whyOtherFacts(current, next);
+  if (reason !== undefined) return reason;
   for (const replicaId of new Set([...Object.keys(current.copies), ...Object.keys(next.copies)])) {
     const [has, got] = [current.copies[replicaId], next.copies[replicaId]].map(showCopy);
     if (has !== got) return `copy ${replicaId}: expected ${has} at a takeover, got ${got}`;
+  }
+  return undefined;
+}
+
+/** What only the controller that holds the epoch can know. */
+function whyOtherFacts(current: Membership, next: Membership): string | undefined {
+  if (next.losses !== current.losses) return expected('losses', current.losses, next.losses);
+  if (next.sizeBytes !== current.sizeBytes) {
+    return expected('size', current.sizeBytes, next.sizeBytes);
   }
   return undefined;
 }
@@ -146,6 +161,9 @@ function whyInvalidStep(current: Membership, next: Membership): string | undefin
   }
   if (next.losses !== current.losses && next.losses !== current.losses + 1) {
     return expected('losses', `${current.losses} or ${current.losses + 1}`, next.losses);
+  }
+  if (next.sizeBytes < current.sizeBytes) {
+    return expected('size', `at least ${current.sizeBytes}`, next.sizeBytes);
   }
   const [has, asked] = [describePlaces(current), describePlaces(next)];
   if (has !== asked) return expected('copies', has, asked);
@@ -209,6 +227,7 @@ export function decodeMembership(value: unknown): Membership {
     controller: fields.controller === null ? null : decodeController(fields.controller),
     generation: readInteger(fields, 'generation', { min: 0, max: MAX_GENERATION }),
     losses: readInteger(fields, 'losses', counter),
+    sizeBytes: readInteger(fields, 'sizeBytes', { min: BLOCK_BYTES, max: MAX_VOLUME_BYTES }),
     copies: Object.fromEntries(
       copies.map(([replicaId, copy]) => [replicaId, decodeCopy(readObject(copy, replicaId))]),
     ),

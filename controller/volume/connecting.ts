@@ -44,6 +44,7 @@ export function takeWelcome(
 ): boolean {
   entry.welcome = welcome;
   entry.seenSession = welcome.session;
+  entry.sizeBytes = welcome.sizeBytes;
   connect(entry, volume.introduction, effects); // the next hello asks for this session
   const { replicaId, record, index: copy } = entry;
   const { restart } = welcome;

@@ -18,6 +18,11 @@ export interface CopyEntry {
   welcome: Welcome | undefined;
   /** Of the last welcome; 0 before the first. */
   seenSession: number;
+  /** Of the last welcome, or grown since. */
+  sizeBytes: number;
+  /** The RESIZE that it was sent and has not answered. */
+  growing: { readonly seq: number; readonly sizeBytes: number } | undefined;
+  growNotBeforeMs: number;
   /** In-sync in the record, but it missed something or may have: it must be struck off (I2). */
   mustLeave: boolean;
   /** Its bytes are not those that the record speaks of: nothing is known of what it has (N11, I5). */
@@ -128,6 +133,7 @@ export class Copies {
   lose(entry: CopyEntry, volume: { isActive: boolean; isChanging: boolean }): boolean {
     const wasUp = entry.welcome !== undefined;
     entry.welcome = undefined;
+    entry.growing = undefined;
     entry.isReceiving = false;
     const isPromised = entry.joining === 'durable' && volume.isChanging;
     const isWaitedFor = entry.record.state === 'in-sync' || isPromised;
@@ -183,21 +189,10 @@ export class Copies {
 
 function makeEntry(index: CopyIndex, replicaId: string, record: Copy): CopyEntry {
   return {
-    ...{ index, bit: 1 << index, replicaId, record },
-    ...{
-      address: undefined,
-      welcome: undefined,
-      seenSession: 0,
-      mustLeave: false,
-      isForeign: false,
-    },
-    ...{
-      hasUnknownContent: false,
-      isUnwanted: false,
-      joining: 'no',
-      hasFailed: false,
-      isReceiving: false,
-    },
+    ...{ index, bit: 1 << index, replicaId, record, address: undefined },
+    ...{ welcome: undefined, seenSession: 0, sizeBytes: 0, growing: undefined, growNotBeforeMs: 0 },
+    ...{ mustLeave: false, isForeign: false, hasUnknownContent: false, isUnwanted: false },
+    ...{ joining: 'no', hasFailed: false, isReceiving: false },
     ...{ answeredSeq: 0, leaseUntilMs: 0, lastHeardMs: 0, syncNotBeforeMs: 0 },
   };
 }

@@ -42,4 +42,10 @@ export function makeMark(
   return { ...makeControl(numbers, OPCODE.MARK, copies, range), flags, generation };
 }
 
+/** Has the copies keep this beside the blocks. */
+export function makeStore(numbers: FrameNumbers, copies: CopyMask, attribute: Buffer): SendEffect {
+  const control = makeControl(numbers, OPCODE.STORE, copies);
+  return { ...control, length: attribute.length, data: attribute, isEncoded: true };
+}
+
 const NOTHING: ByteRange = { start: 0, end: 0 };

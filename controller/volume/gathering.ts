@@ -88,10 +88,10 @@ export function chooseSurvivor(
 export function whyForeign(entry: CopyEntry, volumeBytes: number): string | undefined {
   const { record, welcome } = entry;
   if (welcome === undefined) return undefined;
+  if (record.state !== 'in-sync') return undefined; // it may grow before it syncs
   if (welcome.sizeBytes < volumeBytes) {
     return `holds ${welcome.sizeBytes} bytes, the volume has ${volumeBytes}`;
   }
-  if (record.state !== 'in-sync') return undefined;
   if (record.dataId === null) {
     return welcome.isPristine ? undefined : 'was written to before it ever belonged to the volume';
   }

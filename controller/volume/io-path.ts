@@ -1,28 +1,17 @@
 import { assert } from '../../replica/common/assert.ts';
+import type { ByteRange } from '../../replica/common/ranges.ts';
 import { FLAG, OPCODE } from '../../replica/protocol/constants.ts';
 import type { Frame } from '../../replica/protocol/frame.ts';
 import type { Copies, CopyEntry } from './copies.ts';
 import { type FrameNumbers, makeControl, makeMark } from './frames.ts';
 import { type Mutation, Mutations } from './mutations.ts';
 import type { VolumeFailure, VolumeMutation, VolumeOperation, VolumeOutcome } from './operation.ts';
-import { SeqTable } from './seq-table.ts';
+import { type ReadPayload, type ReadRequest, Reads } from './reads.ts';
 import type { CopyMask, RequestHandle, VolumeEffect } from './step.ts';
 import type { Timing } from './timing.ts';
 
-/** The bytes that a READ_REPLY stands for, or undefined when it is malformed. */
-export type ReadPayload = (frame: Frame) => Buffer | undefined;
-
 /** Ranges that may not be written to for the moment, because they are being synced. */
 export type LocksRange = (start: number, end: number) => boolean;
-
-interface Read {
-  readonly seq: number;
-  readonly request: RequestHandle;
-  readonly operation: Extract<VolumeOperation, { kind: 'read' }>;
-  readonly copy: CopyMask;
-  readonly sentMs: number;
-  readonly deadlineMs: number;
-}
 
 interface Waiting {
   readonly request: RequestHandle;
@@ -38,13 +27,14 @@ interface Waiting {
 export class IoPath implements FrameNumbers {
   primary: CopyEntry | undefined;
   locksRange: LocksRange = () => false;
-  readonly #readPayload: ReadPayload;
   readonly #timing: Timing;
   readonly #mutations = new Mutations();
-  readonly #reads = new SeqTable<Read>();
+  readonly #reads: Reads;
   #waiting: Waiting[] = [];
   /** Of the record as it is known; every change carries it. */
   generation = 0;
+  /** What the copies were last told to keep beside the blocks. */
+  attribute: Buffer = Buffer.alloc(0);
   /** When an initiator last asked for something. */
   lastRequestMs = Number.NEGATIVE_INFINITY;
   #copies!: Copies;
@@ -52,7 +42,7 @@ export class IoPath implements FrameNumbers {
   #isClosed = false;
 
   constructor(readPayload: ReadPayload, timing: Timing) {
-    this.#readPayload = readPayload;
+    this.#reads = new Reads(readPayload);
     this.#timing = timing;
   }
 
@@ -91,6 +81,17 @@ export class IoPath implements FrameNumbers {
   /** Whether the failure mode allows I/O now; what is not allowed waits. */
   setAllowed(isAllowed: boolean): void {
     this.#isAllowed = isAllowed;
+  }
+
+  /** The start is through: what the primary has counts, and the others get it before it is shown. */
+  adoptAttribute(nowMs: number, effects: VolumeEffect[]): void {
+    const text = this.primary?.welcome?.attribute ?? '';
+    const data = Buffer.from(text, 'base64');
+    this.attribute = data;
+    const isSame = (entry: CopyEntry) =>
+      (entry.bit & this.#copies.usable) === 0 || entry.welcome?.attribute === text;
+    if (this.#copies.entries.every(isSame)) return;
+    this.#startMutation(undefined, { kind: 'store', data }, nowMs, effects);
   }
 
   /** A clean stop: what was sent is finished, nothing new is. */
@@ -158,11 +159,18 @@ export class IoPath implements FrameNumbers {
 
   #tryStart(waiting: Waiting, nowMs: number, effects: VolumeEffect[]): boolean {
     if (!this.#isAllowed || this.#isClosed) return false;
-    const { request, operation } = waiting;
-    if (operation.kind === 'read') return this.#startRead(waiting, operation, nowMs, effects);
-    if (operation.kind === 'map' || operation.kind === 'load' || operation.kind === 'store') {
-      effects.push(failed(request, 'IO_FAILED'));
-      return true;
+    const { request, operation, deadlineMs } = waiting;
+    switch (operation.kind) {
+      case 'read':
+      case 'map':
+        return this.#startRead({ request, operation, deadlineMs }, nowMs, effects);
+      case 'load':
+        // A takeover could undo one that not every copy has, as with a read.
+        if (this.#mutations.hasUnstableStore() || nowMs >= this.#copies.leaseUntilMs) return false;
+        effects.push({ kind: 'complete', request, outcome: { ok: true, data: this.attribute } });
+        return true;
+      case 'store':
+        this.attribute = operation.data;
     }
     return this.#startMutation(request, operation, nowMs, effects);
   }
@@ -170,13 +178,12 @@ export class IoPath implements FrameNumbers {
   // Writes, trims and flushes.
 
   #startMutation(
-    request: RequestHandle,
+    request: RequestHandle | undefined,
     operation: VolumeMutation,
     nowMs: number,
     effects: VolumeEffect[],
   ): boolean {
-    const start = operation.kind === 'flush' ? 0 : operation.offset;
-    const end = start + lengthOf(operation);
+    const { start, end } = rangeOf(operation);
     if (this.locksRange(start, end)) return false;
     const copies = this.#copies;
     const mutation: Mutation = {
@@ -206,10 +213,10 @@ export class IoPath implements FrameNumbers {
       seq: mutation.seq,
       stableSeq: this.#mutations.stableSeq,
       offset: mutation.start,
-      length: mutation.end - mutation.start,
+      length: operation.kind === 'store' ? operation.data.length : mutation.end - mutation.start,
       generation: this.generation,
-      data: operation.kind === 'write' ? operation.data : undefined,
-      isEncoded: false,
+      data: 'data' in operation ? operation.data : undefined,
+      isEncoded: operation.kind === 'store',
     });
   }
 
@@ -292,34 +299,19 @@ export class IoPath implements FrameNumbers {
   // Reads.
 
   /** A read that overlaps an unconfirmed write waits: a takeover could undo what it would show (I7). */
-  #startRead(
-    { request, deadlineMs }: Waiting,
-    operation: Extract<VolumeOperation, { kind: 'read' }>,
-    nowMs: number,
-    effects: VolumeEffect[],
-  ): boolean {
-    const primary = this.primary;
-    if (primary === undefined || (primary.bit & this.#copies.usable) === 0) return false;
-    if (nowMs >= this.#copies.leaseUntilMs) return false; // it could not complete anyway
-    const { offset, length } = operation;
+  #startRead(read: ReadRequest, nowMs: number, effects: VolumeEffect[]): boolean {
+    const { offset, length } = read.operation;
     if (this.#mutations.hasUnstableOverlap(offset, offset + length)) return false;
-    const read = makeControl(this, OPCODE.READ, primary.bit, {
-      start: offset,
-      end: offset + length,
-    });
-    const { seq, copies: copy } = read;
-    this.#reads.add({ seq, request, operation, copy, sentMs: nowMs, deadlineMs });
-    effects.push(read);
-    return true;
+    const context = { numbers: this, nowMs, effects };
+    return this.#reads.start(read, this.primary, this.#copies, context);
   }
 
   /** Returns false when the answer is malformed; the read stays and goes to another copy. */
   onReadReply(frame: Frame, nowMs: number, effects: VolumeEffect[]): boolean {
-    const read = this.#reads.get(frame.seq);
-    if (read === undefined) return true;
-    const data = frame.length === read.operation.length ? this.#readPayload(frame) : undefined;
-    if (data === undefined) return false;
-    this.#reads.delete(frame.seq);
+    const answer = this.#reads.answer(frame);
+    if (answer === 'malformed') return false;
+    if (answer === undefined) return true;
+    const { read, data } = answer;
     // Without a lease, another controller may have acknowledged newer bytes meanwhile (I7).
     if (nowMs >= this.#copies.leaseUntilMs) this.#startOrHold(read, nowMs, effects);
     else effects.push({ kind: 'complete', request: read.request, outcome: { ok: true, data } });
@@ -328,9 +320,7 @@ export class IoPath implements FrameNumbers {
 
   /** Reads whose copy is gone go to another one. */
   #resumeReads(nowMs: number, effects: VolumeEffect[]): void {
-    for (const read of [...this.#reads.values()]) {
-      if ((read.copy & this.#copies.usable) !== 0) continue;
-      this.#reads.delete(read.seq);
+    for (const read of this.#reads.takeLost(this.#copies.usable)) {
       this.#startOrHold(read, nowMs, effects);
     }
   }
@@ -348,11 +338,7 @@ export class IoPath implements FrameNumbers {
       if (mutation.sentMs >= sinceMs) break;
       if ((mutation.pending & copy) !== 0) return true;
     }
-    for (const read of this.#reads.values()) {
-      if (read.sentMs >= sinceMs) break;
-      if (read.copy === copy) return true;
-    }
-    return false;
+    return this.#reads.hasOverdue(copy, sinceMs);
   }
 
   /** Tells every in-sync copy that all is done; returns those that must answer. */
@@ -374,13 +360,18 @@ export class IoPath implements FrameNumbers {
   }
 }
 
-const MUTATION_OPCODE = { write: OPCODE.WRITE, trim: OPCODE.TRIM, flush: OPCODE.FLUSH } as const;
+const MUTATION_OPCODE = {
+  ...{ write: OPCODE.WRITE, trim: OPCODE.TRIM },
+  ...{ flush: OPCODE.FLUSH, store: OPCODE.STORE },
+} as const;
 const FLUSH = { kind: 'flush' } as const;
 const DONE: VolumeOutcome = { ok: true };
 
-function lengthOf(operation: VolumeMutation): number {
-  if (operation.kind === 'flush') return 0;
-  return operation.kind === 'write' ? operation.data.length : operation.length;
+/** Empty for what changes no block. */
+function rangeOf(operation: VolumeMutation): ByteRange {
+  if (operation.kind === 'flush' || operation.kind === 'store') return { start: 0, end: 0 };
+  const { offset: start } = operation;
+  return { start, end: start + ('data' in operation ? operation.data.length : operation.length) };
 }
 
 function succeeded(request: RequestHandle): VolumeEffect {

@@ -50,6 +50,19 @@ export function tellWhole(copies: Copies, io: IoPath, effects: VolumeEffect[]): 
   }
 }
 
+/** The orchestrator took a copy out of the record. */
+export function removeCopy(
+  entry: CopyEntry,
+  { copies, syncs, io }: { copies: Copies; syncs: SyncJobs; io: IoPath },
+  effects: VolumeEffect[],
+): void {
+  syncs.cancel(entry);
+  io.forget(entry);
+  copies.remove(entry);
+  effects.push({ kind: 'drop', copy: entry.index });
+  effects.push(notice('copy removed', { replica: entry.replicaId }));
+}
+
 /** The orchestrator wants a copy gone: it goes as soon as another one has everything (I12). */
 export function letUnwantedLeave(copies: Copies, syncs: SyncJobs, io: IoPath): void {
   for (const entry of copies.entries) {

@@ -96,6 +96,15 @@ export class Mutations {
     return false;
   }
 
+  /** Whether a new attribute is under way that some required copy may not have. */
+  hasUnstableStore(): boolean {
+    for (let index = this.#front; index < this.#order.length; index += 1) {
+      const { operation, isStable } = this.#order[index]!;
+      if (operation.kind === 'store' && !isStable) return true;
+    }
+    return false;
+  }
+
   #advance(): void {
     while (this.#front < this.#order.length && this.#order[this.#front]!.isStable) this.#front += 1;
     if (this.#front === this.#order.length) {

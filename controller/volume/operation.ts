@@ -29,7 +29,10 @@ export type VolumeOperation =
   | { readonly kind: 'store'; readonly data: Buffer };
 
 /** Those that change what the copies hold, or make it durable. */
-export type VolumeMutation = Extract<VolumeOperation, { kind: 'write' | 'trim' | 'flush' }>;
+export type VolumeMutation = Extract<
+  VolumeOperation,
+  { kind: 'write' | 'trim' | 'flush' | 'store' }
+>;
 
 export type VolumeOutcome =
   /**

@@ -2,7 +2,7 @@ import { MAX_IO_BYTES } from '../../replica/common/limits.ts';
 import type { Lz4 } from '../../replica/common/lz4.ts';
 import { FLAG } from '../../replica/protocol/constants.ts';
 import type { Frame } from '../../replica/protocol/frame.ts';
-import type { ReadPayload } from './io-path.ts';
+import type { ReadPayload } from './reads.ts';
 
 /** Turns the answer to a read into bytes: a hole into shared zeros, lz4 into a buffer of its own. */
 export function makeReadPayload(

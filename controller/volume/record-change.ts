@@ -8,15 +8,18 @@ import type { CopyEntry } from './copies.ts';
  *
  * @param mayJoin whether copies that are not in-sync may begin to sync (only once volume is active)
  * @param losses how many power losses it is to admit
+ * @param sizeBytes what every copy has that takes writes
  */
 export function nextRecord(
   record: Membership,
   entries: readonly CopyEntry[],
-  { mayJoin, losses }: { readonly mayJoin: boolean; readonly losses: number },
+  facts: { readonly mayJoin: boolean; readonly losses: number; readonly sizeBytes: number },
 ): Membership | undefined {
+  const { mayJoin, losses } = facts;
   const staysInSync = entries.some((entry) => entry.record.state === 'in-sync' && !entry.mustLeave);
   const context = { generation: record.generation, staysInSync, mayJoin };
-  let isChanged = losses !== record.losses;
+  const sizeBytes = Math.max(record.sizeBytes, facts.sizeBytes);
+  let isChanged = losses !== record.losses || sizeBytes !== record.sizeBytes;
   let isSetChanged = false;
   const copies: Record<string, Copy> = { ...record.copies };
   for (const entry of entries) {
@@ -32,6 +35,7 @@ export function nextRecord(
     version: record.version + 1,
     generation: isSetChanged ? record.generation + 1 : record.generation,
     losses,
+    sizeBytes,
     copies,
   };
 }

@@ -98,6 +98,8 @@ export type VolumeEffect =
    * With `isPast` an earlier controller owned up to that, but not to the initiators of this one.
    */
   | { readonly kind: 'power-lost'; readonly isPast: boolean }
+  /** The volume has more bytes: every copy that takes writes has them, durably. */
+  | { readonly kind: 'resized'; readonly sizeBytes: number }
   /** Compare-and-swap, after a pause; the answer, whatever it is, comes back as `record`. */
   | { readonly kind: 'change-record'; readonly membership: Membership; readonly afterMs: number }
   /** A state transition worth one line in the log. */

@@ -6,7 +6,7 @@ import type { Frame } from '../../replica/protocol/frame.ts';
 import type { SyncProgress } from '../protocol/status.ts';
 import { type CopyEntry, endRestart } from './copies.ts';
 import { CopySync, type SyncContext } from './copy-sync.ts';
-import { makeControl, makeMark } from './frames.ts';
+import { makeControl, makeMark, makeStore } from './frames.ts';
 import type { IoPath } from './io-path.ts';
 import type { CopyIndex, CopyMask, VolumeEffect } from './step.ts';
 import { planRanges, wholeRegions } from './sync-plan.ts';
@@ -48,6 +48,8 @@ export class SyncJobs {
   equalisedBytes = 0;
   /** Of the volume. */
   sizeBytes = 0;
+  /** As large as it is to be: a copy must be that before it gets writes. */
+  wantedBytes = 0;
 
   constructor(io: IoPath) {
     this.#io = io;
@@ -127,6 +129,7 @@ export class SyncJobs {
   #begin(entry: CopyEntry, source: CopyMask, turn: Turn): void {
     const { sizeBytes } = this;
     const { generation } = entry.record;
+    turn.effects.push(makeStore(this.#io, entry.bit, this.#io.attribute));
     // The record says so by generation 0: whatever it holds is compared now.
     assert(generation === 0 || !entry.hasUnknownContent, 'a sync starts from what is known');
     entry.hasUnknownContent = false;
@@ -147,6 +150,7 @@ export class SyncJobs {
       !entry.isUnwanted &&
       entry.joining === 'no' &&
       entry.syncNotBeforeMs <= nowMs &&
+      entry.sizeBytes >= this.wantedBytes &&
       !this.#jobs.has(entry.index)
     );
   }
@@ -220,6 +224,20 @@ export class SyncJobs {
     endRestart(entry);
     entry.joining = 'durable';
     return true;
+  }
+
+  /**
+   * The volume grew: what is under way would end too early, and its answers could lower the stamp of
+   * the region that the old end was in.
+   */
+  resize(sizeBytes: number, turn: Turn): void {
+    this.sizeBytes = sizeBytes;
+    for (const [index, { sync, checkpointSeq }] of [...this.#jobs]) {
+      const target = this.#io.copies.at(index);
+      if (checkpointSeq === undefined && target !== undefined) {
+        this.#begin(target, sync.source, turn);
+      }
+    }
   }
 
   /** A copy that was a target or a source of a sync is gone. */

@@ -9,10 +9,12 @@ import type { CopyStatus, Health } from '../protocol/status.ts';
 import { healthOf, isIoAllowed } from './availability.ts';
 import { connect, type Introduction, takeWelcome } from './connecting.ts';
 import { Copies, type CopyEntry, describeCopy } from './copies.ts';
+import { Growth } from './growth.ts';
 import { Heartbeats } from './heartbeats.ts';
-import { IoPath, type ReadPayload } from './io-path.ts';
-import { keepLastCopy, letUnwantedLeave, tellWhole } from './leaving.ts';
+import { IoPath } from './io-path.ts';
+import { keepLastCopy, letUnwantedLeave, removeCopy, tellWhole } from './leaving.ts';
 import { notice, noticePastLoss } from './notices.ts';
+import type { ReadPayload } from './reads.ts';
 import { nextRecord } from './record-change.ts';
 import { RecordKeeper } from './record-keeper.ts';
 import { VolumeStart } from './start.ts';
@@ -33,6 +35,7 @@ export class Volume {
   readonly #io: IoPath;
   readonly #syncs: SyncJobs;
   readonly #heartbeats: Heartbeats;
+  #growth!: Growth;
   #phase: Phase = 'new';
   #start: VolumeStart | undefined;
   #registration!: Registration;
@@ -143,7 +146,8 @@ export class Volume {
     this.#heartbeats.start(start.nowMs);
     this.#copies = new Copies(registration.membership);
     this.#io.attach(this.#copies);
-    this.#syncs.sizeBytes = registration.volume.sizeBytes;
+    this.#growth = new Growth(this.#copies, this.#io, this.#timing.operationMs);
+    this.#syncs.sizeBytes = registration.membership.sizeBytes;
     this.#learn(registration);
     const { registryRetryMs } = this.#timing;
     this.#keeper = new RecordKeeper(registration.membership, start.identity, registryRetryMs);
@@ -154,7 +158,7 @@ export class Volume {
     if (this.#phase === 'new' || this.#phase === 'stopped') return;
     this.#learn(registration);
     const record = this.#keeper.offer(registration.membership, effects);
-    if (record !== undefined && this.#phase !== 'claiming') this.#adopt(record, effects);
+    if (record !== undefined && this.#phase !== 'claiming') this.#adopt(record, nowMs, effects);
     this.#settle(nowMs, effects);
   }
 
@@ -163,6 +167,8 @@ export class Volume {
     this.#registration = registration;
     this.#heartbeats.leases.forget(registration.goneInstances);
     this.#copies.learn(registration);
+    this.#growth.wantedBytes = registration.volume.sizeBytes;
+    this.#syncs.wantedBytes = registration.volume.sizeBytes;
   }
 
   #onRecord(answer: Membership, nowMs: number, effects: VolumeEffect[]): void {
@@ -175,13 +181,18 @@ export class Volume {
       effects.push(notice('took the volume', { epoch, generation }));
       noticePastLoss(this.#parts, effects);
     }
-    this.#adopt(record, effects);
+    this.#adopt(record, nowMs, effects);
     this.#settle(nowMs, effects);
   }
 
-  #adopt(record: Membership, effects: VolumeEffect[]): void {
+  #adopt(record: Membership, nowMs: number, effects: VolumeEffect[]): void {
     this.#io.generation = record.generation;
-    for (const entry of this.#copies.missingIn(record)) this.#drop(entry, effects);
+    const { sizeBytes } = record;
+    if (sizeBytes > this.#syncs.sizeBytes) {
+      this.#syncs.resize(sizeBytes, { nowMs, effects });
+      effects.push({ kind: 'resized', sizeBytes }, notice('volume grew', { sizeBytes }));
+    }
+    for (const entry of this.#copies.missingIn(record)) removeCopy(entry, this.#parts, effects);
     const left = this.#copies.adopt(record);
     this.#copies.learn(this.#registration);
     if (left !== 0) this.#io.markUnconfirmed(left, effects);
@@ -192,24 +203,13 @@ export class Volume {
     }
   }
 
-  /** The orchestrator took a copy out of the record. */
-  #drop(entry: CopyEntry, effects: VolumeEffect[]): void {
-    this.#syncs.cancel(entry);
-    this.#io.forget(entry);
-    this.#copies.remove(entry);
-    effects.push(
-      { kind: 'drop', copy: entry.index },
-      notice('copy removed', { replica: entry.replicaId }),
-    );
-  }
-
   // Copies come and go.
 
   #onLinkUp(index: CopyIndex, welcome: Welcome, nowMs: number, effects: VolumeEffect[]): void {
     const entry = this.#copies.at(index);
     if (entry === undefined) return;
     entry.lastHeardMs = nowMs;
-    const { sizeBytes } = this.#spec;
+    const { sizeBytes } = this.#record;
     const volume = { introduction: this.#introduction, sizeBytes };
     if (takeWelcome(entry, welcome, volume, effects)) {
       this.#heartbeats.leases.learn(entry, nowMs);
@@ -256,13 +256,15 @@ export class Volume {
     const start = this.#start;
     if (start === undefined || this.#phase === 'stopped') return;
     const isStarting = this.#phase === 'starting';
+    this.#growth.ask(nowMs, effects);
     if (!this.#keeper.isChanging) {
       if (isStarting && !start.decide(this.#spec, nowMs, effects)) return;
       keepLastCopy(this.#copies, this.#spec, this.#parts, effects);
       if (!isStarting) letUnwantedLeave(this.#copies, this.#syncs, this.#io);
       const { losses } = this.#keeper;
       const mayJoin = this.#phase === 'active';
-      const next = nextRecord(this.#record, this.#copies.entries, { mayJoin, losses });
+      const facts = { mayJoin, losses, sizeBytes: this.#growth.commonBytes() };
+      const next = nextRecord(this.#record, this.#copies.entries, facts);
       if (next !== undefined) this.#keeper.change(next, effects);
       else if (isStarting) start.equalise(nowMs, effects);
     }
@@ -280,6 +282,7 @@ export class Volume {
     this.#syncs.finishEqualising(effects);
     this.#phase = 'active';
     this.#io.declareEqualised();
+    this.#io.adoptAttribute(nowMs, effects);
     const primary = this.#io.primary?.replicaId;
     const { epoch } = this.#record;
     effects.push(notice('serving', { epoch, health: this.health(), primary, equalisedBytes }));
@@ -292,7 +295,8 @@ export class Volume {
     const entry = this.#copies.at(index);
     if (entry?.welcome === undefined) return; // sent before we gave this connection up
     entry.lastHeardMs = nowMs;
-    if (frame.status !== STATUS.OK) this.#onFailure(entry, frame, nowMs, effects);
+    if (this.#growth.onReply(entry, frame, nowMs, effects)) this.#settle(nowMs, effects);
+    else if (frame.status !== STATUS.OK) this.#onFailure(entry, frame, nowMs, effects);
     else if (this.#syncs.owns(entry, frame.seq)) this.#onSyncReply(entry, frame, nowMs, effects);
     else this.#onReply(entry, frame, nowMs, effects);
     if (this.#phase === 'stopping') this.#finishStopping(effects);
@@ -303,8 +307,10 @@ export class Volume {
       case OPCODE.WRITE_REPLY:
       case OPCODE.TRIM_REPLY:
       case OPCODE.FLUSH_REPLY:
+      case OPCODE.STORE_REPLY:
         return this.#io.onMutationReply(entry, frame.seq, nowMs, effects);
       case OPCODE.READ_REPLY:
+      case OPCODE.MAP_REPLY:
         if (this.#io.onReadReply(frame, nowMs, effects)) return;
         return this.#giveUp(entry, 'its answer to a read was malformed', nowMs, effects);
       case OPCODE.HEARTBEAT_REPLY:

@@ -22,12 +22,12 @@ export function isSensible(frame: Frame, sizeBytes: number): boolean {
     case OPCODE.READ:
       return isWithin(frame, sizeBytes, MAX_IO_BYTES);
     case OPCODE.WRITE:
-      return isWithin(frame, sizeBytes, MAX_IO_BYTES) && isStampable(frame, sizeBytes);
+      return isWithin(frame, sizeBytes, MAX_IO_BYTES) && isStampable(frame);
     case OPCODE.TRIM:
     case OPCODE.MARK:
-      return isWithin(frame, sizeBytes, MAX_TRIM_BYTES) && isStampable(frame, sizeBytes);
+      return isWithin(frame, sizeBytes, MAX_TRIM_BYTES) && isStampable(frame);
     case OPCODE.STAMPS:
-      return isWithin(frame, sizeBytes, MAX_STAMPS_BYTES) && isWholeRegions(frame, sizeBytes);
+      return isWithin(frame, sizeBytes, MAX_STAMPS_BYTES) && isWholeRegions(frame);
     case OPCODE.MAP:
       return isWithin(frame, sizeBytes, MAX_MAP_BYTES) && frame.offset % BLOCK_BYTES === 0;
     case OPCODE.STORE:
@@ -35,7 +35,7 @@ export function isSensible(frame: Frame, sizeBytes: number): boolean {
     case OPCODE.RESIZE:
       return frame.offset % BLOCK_BYTES === 0 && frame.offset <= MAX_VOLUME_BYTES;
     case OPCODE.HASHES:
-      return isWithin(frame, sizeBytes, MAX_IO_BYTES) && isWholeRegions(frame, sizeBytes);
+      return isWithin(frame, sizeBytes, MAX_IO_BYTES) && isWholeRegions(frame);
     default:
       return true; // asks for no range
   }
@@ -57,13 +57,12 @@ function isWithin({ offset, length }: Frame, sizeBytes: number, limit: number): 
 }
 
 /** Has a generation to stamp with; whole regions where the stamp says that they are a copy's. */
-function isStampable(frame: Frame, sizeBytes: number): boolean {
+function isStampable(frame: Frame): boolean {
   if (frame.generation === 0 || frame.generation > MAX_GENERATION) return false;
-  return (frame.flags & FLAG.ASSIGN) === 0 || isWholeRegions(frame, sizeBytes);
+  return (frame.flags & FLAG.ASSIGN) === 0 || isWholeRegions(frame);
 }
 
-/** The last region of a volume may be short. */
-function isWholeRegions({ offset, length }: Frame, sizeBytes: number): boolean {
-  const end = offset + length;
-  return offset % REGION_BYTES === 0 && (end % REGION_BYTES === 0 || end === sizeBytes);
+/** The last region of a volume may be short, and the volume shorter than this copy, which grew. */
+function isWholeRegions({ offset, length }: Frame): boolean {
+  return offset % REGION_BYTES === 0 && length % BLOCK_BYTES === 0;
 }

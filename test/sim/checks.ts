@@ -70,6 +70,14 @@ export class Checks {
 
   // What initiators are told.
 
+  /** A new end is shown only when every in-sync copy has it, durably (design section 5, "Size"). */
+  resized(sizeBytes: number): void {
+    for (const { replicaId, directory } of this.#inSync()) {
+      if (directory.metadata.sizeBytes >= sizeBytes) continue;
+      this.fail('section 5', `${replicaId} is shorter than the ${sizeBytes} bytes of the volume`);
+    }
+  }
+
   /** I1, I2: whatever the record lists in-sync has the write. */
   written({ write, range }: Done): void {
     for (const replica of this.#inSync()) {

@@ -1,4 +1,4 @@
-import type { ReadPayload } from '../../controller/volume/io-path.ts';
+import type { ReadPayload } from '../../controller/volume/reads.ts';
 import { BLOCK_BYTES } from '../../replica/common/limits.ts';
 import { FLAG } from '../../replica/protocol/constants.ts';
 import { DIGEST_BYTES } from '../../replica/protocol/stamps.ts';

@@ -25,6 +25,7 @@ export interface ControllerParts {
   readonly instanceId: string;
   readonly onServing: (controller: SimController) => void;
   readonly onPowerLost: (controller: SimController) => void;
+  readonly onResized: (sizeBytes: number) => void;
   readonly onEnd: (controller: SimController) => void;
 }
 
@@ -45,6 +46,8 @@ export class SimController {
   /** Whether it ever served. */
   wasActive = false;
   readonly notices: string[] = [];
+  /** What its initiators may use. */
+  sizeBytes = 0;
   /** As far as it knows. */
   failureMode: FailureMode | undefined;
   /** The process is killed after so many effects more. */
@@ -208,6 +211,9 @@ export class SimController {
         return this.process.after(effect.afterMs, () => this.#change(effect.membership));
       case 'power-lost':
         return; // heard when it was said
+      case 'resized':
+        this.sizeBytes = effect.sizeBytes;
+        return this.#parts.onResized(effect.sizeBytes);
       case 'notice':
         this.notices.push(effect.message);
         this.#parts.trace.notice(this.instanceId, effect);
@@ -269,6 +275,7 @@ export class SimController {
     const { nowMs } = this;
     if (!this.#isStarted) {
       this.#isStarted = true;
+      this.sizeBytes = registration.membership.sizeBytes;
       const identity = { instanceId: this.instanceId, address: `${this.instanceId}:3260` };
       const random = this.#parts.scheduler.random.next();
       this.turn({ kind: 'start', registration, identity, random, nowMs });

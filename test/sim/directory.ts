@@ -4,6 +4,7 @@ import {
   encodeSlot,
   METADATA_FILE_BYTES,
   type Metadata,
+  SLOT_BYTES,
   type StoredRecord,
   slotOffsetOf,
 } from '../../replica/store/metadata-record.ts';
@@ -12,6 +13,9 @@ import { RegionMap, regionFileBytes } from '../../replica/store/region-map.ts';
 import type { SeededRandom } from '../support/random.ts';
 import { DataFile } from './data-file.ts';
 import { PageFile } from './page-file.ts';
+
+/** What the metadata take in these tests. */
+const USED_SLOT_BYTES = 512;
 
 /** Which copy a directory is made for. */
 export interface Identity {
@@ -62,15 +66,15 @@ export class Directory {
   }
 
   open(): Opened {
-    const { sizeBytes } = this.#identity;
+    const { sizeBytes } = this.metadata;
     if (this.metadata.mayLackWrites) this.data.writeForsakenAgain();
     const regions = new RegionMap(sizeBytes);
-    regions.load(0, this.store.regions.bytes);
+    regions.load(0, this.store.regions.bytes.subarray(0, regionFileBytes(sizeBytes)));
     const hot = new HotExtents(sizeBytes);
     // As the real one: bits that a killed process left in the page cache are made durable first.
     this.store.hot.write({ offset: 0, bytes: this.store.hot.bytes });
     this.store.hot.sync();
-    hot.load(this.store.hot.bytes);
+    hot.load(this.store.hot.bytes.subarray(0, hotFileBytes(sizeBytes)));
     return { metadata: this.metadata, regions, hot };
   }
 
@@ -86,6 +90,12 @@ export class Directory {
     this.#isSlotDamaged = false;
   }
 
+  /** The files are long enough for a volume of so many bytes; the metadata do not say so yet. */
+  grow(sizeBytes: number): void {
+    this.store.regions.grow(regionFileBytes(sizeBytes));
+    this.store.hot.grow(hotFileBytes(sizeBytes));
+  }
+
   losePower(random: SeededRandom): void {
     this.data.losePower(random);
     for (const file of Object.values(this.store)) file.losePower(random);
@@ -97,7 +107,8 @@ export class Directory {
     if (name === 'metadata') {
       if (this.#isSlotDamaged) return 'no file';
       this.#isSlotDamaged = true;
-      const at = random.below(METADATA_FILE_BYTES);
+      // Of what is used of the slots: the rest is never looked at.
+      const at = random.below(2) * SLOT_BYTES + random.below(USED_SLOT_BYTES);
       this.#slots[at] = this.#slots[at]! ^ (1 << random.below(8));
       this.#record = undefined;
     } else this.store[name].flipBit(random);

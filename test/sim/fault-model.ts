@@ -68,6 +68,7 @@ export const FAULT_KINDS = [
   'slow-registry',
   'change-policy',
   'change-replicas',
+  'grow-volume',
   'take-node-down',
 ] as const;
 

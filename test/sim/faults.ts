@@ -1,4 +1,5 @@
 import { FAILURE_MODES } from '../../controller/protocol/registration.ts';
+import { BLOCK_BYTES } from '../../replica/common/limits.ts';
 import { CopyFaults, mendDisk } from './copy-faults.ts';
 import type { FaultKind } from './fault-model.ts';
 import { FaultTools } from './fault-tools.ts';
@@ -95,6 +96,8 @@ export class Faults {
       case 'change-policy':
       case 'change-replicas':
         return this.#operate(kind === 'change-replicas');
+      case 'grow-volume':
+        return this.#growVolume();
       default:
         return this.#copies.disturb(kind);
     }
@@ -156,6 +159,16 @@ export class Faults {
       node.downSinceMs = undefined;
       orchestrator.look();
     });
+    return true;
+  }
+
+  /** Sometimes within the region that the old end is in, sometimes by more than an extent. */
+  #growVolume(): boolean {
+    const { world, random } = this.#tools;
+    const { spec } = world.registry.volume;
+    const sizeBytes = spec.sizeBytes + (1 + random.below(random.pick([8, 40, 1500]))) * BLOCK_BYTES;
+    this.#tools.note(`the volume is to have ${sizeBytes / BLOCK_BYTES} blocks`);
+    world.registry.edit((volume) => ({ ...volume, spec: { ...volume.spec, sizeBytes } }));
     return true;
   }
 

@@ -1,14 +1,17 @@
 import type { VolumeOperation, VolumeOutcome } from '../../controller/volume/operation.ts';
 import type { RequestHandle } from '../../controller/volume/step.ts';
 import type { Checks } from './checks.ts';
-import { type BlockRange, bytesOf, makeData, ZERO } from './content.ts';
+import { type BlockRange, bytesOf, encodeStamp, makeData, ZERO } from './content.ts';
 import type { SimController } from './controller.ts';
-import type { Oracle, WriteHandle } from './oracle.ts';
+import type { Done, Oracle, WriteHandle } from './oracle.ts';
 import type { Scheduler } from './scheduler.ts';
 import type { Trace } from './trace.ts';
 
 /** Twice the hold and an operation that times out, with room for clocks that run slow. */
 const ANSWER_MS = 2_500;
+
+/** For the oracle the attribute is one more block. */
+const ATTRIBUTE: BlockRange = { first: -1, count: 1 };
 
 /** One operation on its way or done. */
 export interface Running {
@@ -68,6 +71,24 @@ export class Operations {
     });
   }
 
+  /** A new attribute; with FUA, as the copies have it durably before they answer. */
+  store(controller: SimController): Running {
+    const stamp = this.#oracle.nextStamp();
+    const write = this.#oracle.beginWrite(stamp, ATTRIBUTE, true);
+    const operation = { kind: 'store', data: encodeStamp(stamp, 1) } as const;
+    return this.#change(controller, operation, write, () => undefined);
+  }
+
+  load(controller: SimController): Running {
+    const start = this.#oracle.tick();
+    const operation = { kind: 'load' } as const;
+    return this.#submit({ controller, operation, write: undefined }, (outcome) => {
+      if (!outcome.ok || outcome.data === undefined) return;
+      const data = outcome.data.length === 0 ? encodeStamp(ZERO, 1) : outcome.data;
+      this.#oracle.endRead(start, ATTRIBUTE.first, data);
+    });
+  }
+
   flush(controller: SimController): Running {
     const start = this.#oracle.tick();
     const operation = { kind: 'flush' } as const;
@@ -106,14 +127,19 @@ export class Operations {
     return write.start < this.#loss.tick && controller.volume.epoch < this.#loss.epoch;
   }
 
-  #change(controller: SimController, operation: VolumeOperation, write: WriteHandle): Running {
+  #change(
+    controller: SimController,
+    operation: VolumeOperation,
+    write: WriteHandle,
+    onWritten = (done: Done) => this.#checks.written(done),
+  ): Running {
     const superseded = this.#supersededTicks.get(controller);
     if (superseded !== undefined) write.supersede(superseded);
     else this.#openOf(controller).add(write);
     return this.#submit({ controller, operation, write }, (outcome) => {
       if (!outcome.ok || this.#isOutdated(controller, write)) return;
       this.#openOf(controller).delete(write);
-      this.#checks.written(write.acknowledge());
+      onWritten(write.acknowledge());
     });
   }
 

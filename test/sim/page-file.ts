@@ -57,9 +57,16 @@ export class PageFile {
 
   /** Takes over all of another one. */
   replaceBy(other: PageFile): void {
-    other.#cached.copy(this.#cached);
-    other.#cached.copy(this.#durable);
+    this.#cached = Buffer.from(other.#cached);
+    this.#durable = Buffer.from(other.#cached);
     this.#dirtySectors.clear();
+  }
+
+  /** Longer by zeros, durably. */
+  grow(length: number): void {
+    const more = Buffer.alloc(Math.max(0, length - this.#cached.length));
+    this.#cached = Buffer.concat([this.#cached, more]);
+    this.#durable = Buffer.concat([this.#durable, more]);
   }
 
   #keep(sector: number): void {

@@ -1,9 +1,10 @@
+import { BLOCK_BYTES } from '../../replica/common/limits.ts';
 import type { Faults } from './faults.ts';
 import type { Running } from './operations.ts';
 import type { Orchestrator } from './orchestrator.ts';
 import type { SimReplica } from './replica.ts';
 import { makeSwarm } from './swarm.ts';
-import type { World } from './world.ts';
+import { BLOCK_COUNT, type World } from './world.ts';
 
 export interface Recovery {
   /** What is wrong; undefined when nothing is. */
@@ -54,6 +55,7 @@ function whyNotHealthy(world: World): string | undefined {
     const { controller } = world;
     return (
       length === spec.replicas + 1 &&
+      membership.sizeBytes === spec.sizeBytes &&
       removed.length + leaving.length === 0 &&
       inSync(world).length === length &&
       controller.isAlive &&
@@ -74,6 +76,10 @@ function whyNotServing(world: World): string | undefined {
     ...[...new Set(spots)].map(
       (first) => () => operations.read(world.controller, { first, count }),
     ),
+    ...newBlocksOf(world).map(
+      (first) => () => operations.read(world.controller, { first, count: 1 }),
+    ),
+    () => operations.load(world.controller),
     () => operations.flush(world.controller),
   ];
   const endMs = scheduler.nowMs + RECOVERY_MS;
@@ -91,6 +97,15 @@ function whyNotServing(world: World): string | undefined {
   if (scheduler.runUntil(() => controller.openCount === 0, endMs - scheduler.nowMs))
     return undefined;
   return `${controller.openCount} operations of ${controller.instanceId} were never answered`;
+}
+
+/** Some of those that the volume did not have at the beginning. */
+function newBlocksOf({ registry }: World): number[] {
+  const end = registry.record.sizeBytes / BLOCK_BYTES;
+  const step = Math.max(1, Math.floor((end - BLOCK_COUNT) / 20));
+  const blocks: number[] = [];
+  for (let block = BLOCK_COUNT; block < end; block += step) blocks.push(block);
+  return blocks;
 }
 
 /** Healthy once is healthy for good: without a fault nothing leaves any more. */

@@ -55,14 +55,14 @@ export class SimRegistry {
 
   /** What controllers are told; each node is a host of its own. */
   get registration(): Registration {
-    const { spec, membership, revision, leaving, goneInstances } = this.#volume;
+    const { spec, membership, revision, leaving, goneInstances, chap } = this.#volume;
     const volume = { ...spec, replicas: this.#volume.establishedReplicas };
     const addresses = Object.entries(membership.copies).map(([replicaId, { node }]) => [
       replicaId,
       { host: node, port: REPLICATION_PORT },
     ]);
     return {
-      ...{ revision, volume, membership, leaving, goneInstances },
+      ...{ revision, volume, membership, leaving, goneInstances, chap },
       addresses: Object.fromEntries(addresses),
     };
   }

@@ -39,7 +39,10 @@ const WRITE_BACK_RATE = 0.02;
 const FORSAKEN_MS = 200;
 
 type Run = { readonly core: Replica; readonly process: Process };
-type RequestEffect = Extract<ReplicaEffect, { kind: 'read' | 'write' | 'trim' | 'hash' }>;
+type RequestEffect = Extract<
+  ReplicaEffect,
+  { kind: 'read' | 'map' | 'write' | 'trim' | 'hash' | 'grow' }
+>;
 
 /** A replica on its directory: the real core, a simulated disk, and one process after the other. */
 export class SimReplica {
@@ -207,7 +210,9 @@ export class SimReplica {
       case 'write':
       case 'trim':
       case 'read':
+      case 'map':
       case 'hash':
+      case 'grow':
         return this.#execute(run, connection, effect, effects);
       case 'reply': {
         const { opcode, seq, status, payload = NO_PAYLOAD } = effect;
@@ -235,13 +240,15 @@ export class SimReplica {
   ): void {
     const { frame } = effect;
     const status = this.#attempt(effect, connection);
-    const isChange = effect.kind === 'write' || effect.kind === 'trim';
+    const isChange = effect.kind === 'write' || effect.kind === 'trim' || effect.kind === 'grow';
     if (isChange || status !== STATUS.OK) {
       const { connection: id } = effect;
       run.core.step({ kind: 'executed', connection: id, frame, status }, effects);
     } else if (effect.kind === 'read') {
       const reply = this.#readReply(frame, effect.generation);
       connection.toController.send({ kind: 'frame', frame: reply });
+    } else if (effect.kind === 'map') {
+      connection.toController.send({ kind: 'frame', frame: this.#mapReply(frame) });
     } else if (effect.kind === 'hash') {
       const reply = this.#hash(frame, effect.stamps);
       connection.toController.send({ kind: 'frame', frame: reply });
@@ -249,10 +256,11 @@ export class SimReplica {
   }
 
   #attempt({ kind, frame }: RequestEffect, connection: Connection): Status {
-    const isRead = kind === 'read' || kind === 'hash';
+    const isRead = kind === 'read' || kind === 'hash' || kind === 'map';
     const hasFailed = this.failure === (isRead ? 'read' : 'write');
     if (hasFailed) this.failure = undefined;
     if (isRead) return hasFailed ? STATUS.IO_FAILED : STATUS.OK;
+    if (kind === 'grow') return this.#grow(frame.offset, hasFailed);
     this.#parts.onChange(this, this.#epochs.get(connection.id) ?? 0);
     const { data } = this.directory;
     const { random } = this.#parts.scheduler;
@@ -275,6 +283,19 @@ export class SimReplica {
     const blocks = this.directory.data.readRange(blocksOf(frame));
     if (blocks.every((block) => block === ZERO)) return { ...fields, flags: FLAG.ZERO };
     return { ...fields, flags: FLAG.LZ4, payload: encodeBlocks(blocks) };
+  }
+
+  #mapReply({ seq, offset, length }: Frame): Frame {
+    const blocks = this.directory.data.readRange(blocksOf({ offset, length }));
+    const payload = Buffer.from(blocks.map((block) => (block === ZERO ? 0 : 1)));
+    return { ...NO_FIELDS, opcode: OPCODE.MAP_REPLY, seq, offset, length, payload };
+  }
+
+  #grow(sizeBytes: number, hasFailed: boolean): Status {
+    if (hasFailed) return STATUS.IO_FAILED;
+    if (this.isFull) return STATUS.NO_SPACE;
+    this.directory.grow(sizeBytes);
+    return STATUS.OK;
   }
 
   #hash(frame: Frame, stamps: readonly number[]): Frame {

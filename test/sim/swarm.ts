@@ -86,6 +86,7 @@ function makeShape(random: SeededRandom): Shape {
     trims: random.pick([0, 0, 0.05]),
     fua: random.pick([0, 0.1, 0.5]),
     cancels: random.pick([0, 0.03]),
+    attributes: random.pick([0, 0, 0.05, 0.2]),
     maxBlocks: random.pick([1, 2, 6, 40]),
     spots: [hot, ...spots].map((spot) => Math.min(spot, BLOCK_COUNT - spotBlocks)),
     spotBlocks,

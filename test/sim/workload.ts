@@ -1,7 +1,8 @@
+import { BLOCK_BYTES } from '../../replica/common/limits.ts';
 import type { BlockRange } from './content.ts';
 import type { SimController } from './controller.ts';
 import type { Running } from './operations.ts';
-import type { World } from './world.ts';
+import { BLOCK_COUNT, type World } from './world.ts';
 
 /** What initiators do, as shares of 1; the rest are plain writes. */
 export interface Shape {
@@ -12,6 +13,8 @@ export interface Shape {
   /** Of the writes. */
   readonly fua: number;
   readonly cancels: number;
+  /** Of all. */
+  readonly attributes: number;
   readonly maxBlocks: number;
   /** First blocks of the places that are used. */
   readonly spots: readonly number[];
@@ -39,6 +42,8 @@ export class Workload {
   readonly #world: World;
   readonly #shape: Shape;
   readonly #clients = new Map<Running, Client>();
+  /** The last store of each controller. */
+  readonly #storing = new Map<SimController, Running>();
   #quietUntilMs = 0;
   #isOver = false;
 
@@ -93,17 +98,34 @@ export class Workload {
     const { scheduler, operations } = this.#world;
     const { random } = scheduler;
     const { reads, flushes, trims, fua } = this.#shape;
+    if (random.chance(this.#shape.attributes)) return this.#useAttribute(controller);
     const kind = random.next();
     if (kind < flushes) return operations.flush(controller);
-    const range = this.#pickRange(client);
+    const range = this.#pickRange(client, controller.sizeBytes);
     if (kind < flushes + trims) return operations.trim(controller, range);
     if (kind < flushes + trims + reads) return operations.read(controller, range);
     return operations.write(controller, range, random.chance(fua));
   }
 
-  #pickRange(client: Client): BlockRange {
+  /** One store at a time: whoever keeps something there sees to that. */
+  #useAttribute(controller: SimController): Running {
+    const { scheduler, operations } = this.#world;
+    const isStoring = this.#storing.get(controller)?.outcome === undefined;
+    if ((isStoring && this.#storing.has(controller)) || scheduler.random.chance(0.5)) {
+      return operations.load(controller);
+    }
+    const running = operations.store(controller);
+    this.#storing.set(controller, running);
+    return running;
+  }
+
+  #pickRange(client: Client, sizeBytes: number): BlockRange {
     const { random } = this.#world.scheduler;
     const { spots, spotBlocks, maxBlocks, isSequential } = this.#shape;
+    const grown = sizeBytes / BLOCK_BYTES - BLOCK_COUNT;
+    if (grown > 0 && random.chance(0.2)) {
+      return { first: BLOCK_COUNT + random.below(grown), count: 1 };
+    }
     const count = 1 + random.below(Math.min(maxBlocks, spotBlocks));
     const room = spotBlocks - count + 1;
     const at = isSequential ? client.next % room : random.below(room);

@@ -105,6 +105,7 @@ export class World {
       timing: this.#timing,
       onServing: () => this.#serving(controller),
       onPowerLost: () => this.#powerLost(controller),
+      onResized: (sizeBytes) => this.checks.resized(sizeBytes),
       onEnd: () => this.onControllerEnd?.(controller),
     });
     this.#startTicks.set(controller, this.oracle.tick());
@@ -225,7 +226,8 @@ export class World {
 
   #makeDirectory(replicaId: string): Directory {
     this.#directoryCount += 1;
-    const identity = { volumeId: VOLUME_ID, replicaId, sizeBytes: VOLUME_BYTES };
+    const { sizeBytes } = this.registry.volume.spec;
+    const identity = { volumeId: VOLUME_ID, replicaId, sizeBytes };
     return new Directory(identity, `d${this.#directoryCount}`);
   }
 }
@@ -240,10 +242,11 @@ function makeVolume(options: WorldOptions): VolumeRecord {
     spec: {
       ...{ id: VOLUME_ID, namespace: 'default', name: 'sim', sizeBytes: VOLUME_BYTES },
       ...{ replicas, failureMode, failureTolerance: Math.min(failureTolerance, 4) },
+      ...{ initiators: [], allowsSanitize: false },
     },
-    ...{ labels: {}, slot: 0, secret: 'secret', isDeleting: false, revision: 1 },
+    ...{ labels: {}, slot: 0, secret: 'secret', chap: null, isDeleting: false, revision: 1 },
     establishedReplicas: replicas,
     ...{ nextReplicaNumber: copies.length + 1, leaving: [], removed: [], goneInstances: [] },
-    membership: makeInitialMembership(copies),
+    membership: makeInitialMembership(copies, VOLUME_BYTES),
   };
 }

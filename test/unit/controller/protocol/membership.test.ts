@@ -8,12 +8,13 @@ import {
   whyInvalidPlacement,
 } from '../../../../controller/protocol/membership.ts';
 
+const GIB = 1024 ** 3;
 const OWNER = { instanceId: 'i1', address: 'host:3260' };
 const OTHER = { instanceId: 'i2', address: 'host:3261' };
 
 /** Epoch 2, generation 3: one copy of each kind, and one that nobody has seen yet. */
 const CURRENT: Membership = {
-  ...{ version: 7, epoch: 2, controller: OWNER, generation: 3, losses: 1 },
+  ...{ version: 7, epoch: 2, controller: OWNER, generation: 3, losses: 1, sizeBytes: GIB },
   copies: {
     r1: copy({}),
     r2: copy({}),
@@ -161,6 +162,8 @@ describe('a change of the membership record by a controller', () => {
       changed({}, { r3: { generation: 3 } }),
       'copy r3: generation: expected at most 2, got 3',
     ],
+    ['a smaller volume', changed({ sizeBytes: GIB / 2 }), 'size: expected at least'],
+    ['a loss that is forgotten', changed({ losses: 0 }), 'losses: expected 1 or 2, got 0'],
     [
       'a copy that is in-sync since a generation to come',
       changed(STEP, { r3: { ...JOINED, generation: 5 } }),
@@ -171,7 +174,7 @@ describe('a change of the membership record by a controller', () => {
   });
 
   test('is refused while nobody holds the epoch', () => {
-    const initial = makeInitialMembership([{ replicaId: 'r1', node: 'n' }]);
+    const initial = makeInitialMembership([{ replicaId: 'r1', node: 'n' }], GIB);
     expect(whyInvalidChange(initial, { ...initial, version: 2 })).toMatch(
       /^controller: expected none/,
     );
@@ -220,7 +223,7 @@ describe('membership decoder', () => {
   const plain = (value: unknown) => JSON.parse(JSON.stringify(value)) as Record<string, unknown>;
 
   test('returns what was encoded', () => {
-    const initial = makeInitialMembership([{ replicaId: 'r1', node: 'node-1' }]);
+    const initial = makeInitialMembership([{ replicaId: 'r1', node: 'node-1' }], GIB);
     for (const record of [CURRENT, initial])
       expect(decodeMembership(plain(record))).toEqual(record);
   });

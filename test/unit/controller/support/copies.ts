@@ -17,6 +17,7 @@ export function makeRecord(
 ): Membership {
   return {
     ...{ version: 7, epoch: 2, controller: OWNER, generation: 3, losses: 0 },
+    sizeBytes: SIZE_BYTES,
     copies: Object.fromEntries(copies.map((copy, index) => [`r${index}`, makeCopy(copy)])),
     ...fields,
   };

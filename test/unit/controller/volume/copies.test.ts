@@ -30,7 +30,7 @@ describe('copies', () => {
   test('learn where copies serve and which are not wanted any more', () => {
     const copies = new Copies(makeRecord([{}, {}]));
     const addresses = { r0: { host: 'a', port: 1 } };
-    const registration = { addresses, leaving: ['r1'], goneInstances: [] };
+    const registration = { addresses, leaving: ['r1'], goneInstances: [], chap: null };
     const volume = {} as never; // not looked at
     copies.learn({ ...registration, revision: 1, volume, membership: makeRecord([{}, {}]) });
     expect(copies.entries).toMatchObject([

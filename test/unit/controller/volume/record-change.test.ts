@@ -8,7 +8,7 @@ type Given = Parameters<typeof makeEntries>[0];
 function change(given: Given, mayJoin = true) {
   const entries: readonly CopyEntry[] = makeEntries(given);
   const record = makeRecord(given.map(({ copy }) => copy ?? {}));
-  const next = nextRecord(record, entries, { mayJoin, losses: record.losses });
+  const next = nextRecord(record, entries, { mayJoin, losses: record.losses, sizeBytes: 0 });
   if (next !== undefined) {
     expect(next.version).toBe(record.version + 1);
     expect(whyInvalidChange(record, next)).toBeUndefined();

@@ -6,11 +6,14 @@ import {
 } from '../../../../controller/protocol/membership.ts';
 import { explainChange } from '../../../../orchestrator/model/explain.ts';
 
-const initial = makeInitialMembership([
-  { replicaId: 'r1', node: 'node1' },
-  { replicaId: 'r2', node: 'node2' },
-  { replicaId: 'r3', node: 'node3' },
-]);
+const initial = makeInitialMembership(
+  [
+    { replicaId: 'r1', node: 'node1' },
+    { replicaId: 'r2', node: 'node2' },
+    { replicaId: 'r3', node: 'node3' },
+  ],
+  1024 ** 3,
+);
 
 function withState(membership: Membership, replicaId: string, state: CopyState): Membership {
   return withCopy(membership, replicaId, { state });

@@ -22,6 +22,25 @@ function request(name: string, replicas = 0) {
   return decodeVolumeRequest({ name, labels: { 'keelson.io/replicas': String(replicas) } });
 }
 
+describe('a size', () => {
+  const update = { labelsAdd: {}, labelsRemove: [] };
+
+  test('grows, may be taken back while no initiator has seen it, and never shrinks', async () => {
+    const registry = await Registry.open(root, 2);
+    await registry.create(request('a'), NONE);
+    const size = async (text: string) => {
+      const { after } = await registry.update('default/a', { ...update, size: text }, NONE);
+      return [after.spec.sizeBytes, after.membership.sizeBytes].map((bytes) => bytes / 1024 ** 3);
+    };
+    expect(await size('3Gi')).toEqual([3, 1]);
+    expect(await size('2Gi')).toEqual([2, 1]);
+    await expect(size('512Mi')).rejects.toMatchObject({
+      code: 'FAILED_PRECONDITION',
+      message: expect.stringContaining('expected at least 1GiB, which it has, got 512MiB'),
+    });
+  });
+});
+
 describe('a state slot', () => {
   const slot = { generation: 7, json: '{"name":"Schöpfwerk"}' };
 
@@ -145,7 +164,7 @@ describe('the registry', () => {
   test('N1 refuses a controller that moves a copy to another node', async () => {
     const registry = await Registry.open(root, 2);
     await registry.create(request('a'), NONE);
-    const moved = makeInitialMembership([{ replicaId: 'r1', node: 'node2' }]);
+    const moved = makeInitialMembership([{ replicaId: 'r1', node: 'node2' }], 1024 ** 3);
     const change = await registry.changeMembership('default/a', { ...moved, version: 2 });
     expect(change).toMatchObject({ ok: false, reason: /expected r1 on node1, got r1 on node2/ });
   });

@@ -142,9 +142,9 @@ describe('replica requests', () => {
     ['write without a generation', OPCODE.WRITE, { generation: 0 }],
     ['trim in an unknown generation', OPCODE.TRIM, { generation: STAMP.UNKNOWN }],
     ['mark without a generation', OPCODE.MARK, { generation: 0 }],
-    ['stamps of half a region', OPCODE.STAMPS, { length: R / 2 }],
+    ['stamps up to within a block', OPCODE.STAMPS, { length: R - 512 }],
     ['hashes from within a region', OPCODE.HASHES, { offset: 4096, length: R }],
-    ['assigned write of half a region', OPCODE.WRITE, { flags: FLAG.ASSIGN }],
+    ['assigned write up to within a block', OPCODE.WRITE, { flags: FLAG.ASSIGN, length: 512 }],
     ['assigned mark from within one', OPCODE.MARK, { flags: FLAG.ASSIGN, offset: 1, length: R }],
   ])('are invalid and leave no trace: %s', (_case, opcode, fields) => {
     const core = new CoreHarness({ isPristine: true });
