@@ -12,9 +12,11 @@ import type {
   CopyEffect,
   PortalEffect,
 } from '../core/controller.ts';
+import type { Access } from '../iscsi/access.ts';
 import type { ConnectionId } from '../iscsi/step.ts';
 import type { Registration } from '../protocol/registration.ts';
 import { InitiatorConnection } from './initiator-connection.ts';
+import { LimitedLog } from './limited-log.ts';
 import type { Counters } from './metrics.ts';
 import type { Registry } from './registry-client.ts';
 import { ReplicaLinks } from './replica-links.ts';
@@ -51,6 +53,8 @@ const TICK_MS = 1_000;
 export class ControllerDriver {
   readonly #parts: DriverParts;
   readonly #links: ReplicaLinks;
+  /** For lines that a peer can cause at will. */
+  readonly #peerLog: LimitedLog;
   readonly #connections = new Map<ConnectionId, InitiatorConnection>();
   #effects: ControllerEffects = { portal: [], volume: [] };
   readonly #ending = new Set<InitiatorConnection>();
@@ -65,6 +69,7 @@ export class ControllerDriver {
   constructor(parts: DriverParts) {
     this.#parts = parts;
     const { secret, log, lz4, counters } = parts;
+    this.#peerLog = new LimitedLog(log, parts.clock);
     this.#links = new ReplicaLinks({
       ...{ secret, log, lz4 },
       handlers: {
@@ -95,6 +100,11 @@ export class ControllerDriver {
   /** The volume's policy or its copies changed while it is in use. */
   update(registration: Registration): void {
     this.#volume({ kind: 'registration', registration, nowMs: this.#nowMs() });
+  }
+
+  /** Who may log in from now on. */
+  changeAccess(access: Access): void {
+    this.#portal({ kind: 'access-changed', access });
   }
 
   /** Asks every initiator to log out (RFC 7143 section 11.9). */
@@ -139,7 +149,7 @@ export class ControllerDriver {
 
   #reject(connection: InitiatorConnection, reason: string): void {
     this.#parts.counters.rejectedConnections += 1;
-    this.#parts.log.warn('initiator connection cut', { peer: connection.peer, reason });
+    this.#peerLog.write('warn', 'initiator connection cut', { peer: connection.peer, reason });
     connection.destroy();
   }
 
@@ -180,17 +190,35 @@ export class ControllerDriver {
     for (const effect of effects) {
       const connection = this.#connections.get(effect.connection);
       if (connection === undefined) continue;
-      if (effect.kind === 'send') {
-        this.#parts.counters.pdus.sent += 1;
-        connection.append(effect.header, effect.data);
-      } else {
-        this.#parts.log.info('initiator connection ends', {
-          peer: connection.peer,
-          reason: effect.reason,
-        });
-        this.#ending.add(connection);
+      switch (effect.kind) {
+        case 'send':
+          this.#parts.counters.pdus.sent += 1;
+          connection.append(effect.header, effect.data);
+          break;
+        case 'logged-in':
+          connection.enterFullFeature(effect.digests);
+          break;
+        case 'close':
+          this.#tellEnd(connection, effect);
+          this.#ending.add(connection);
+          break;
+        default:
+          unreachable(effect, 'portal effect');
       }
     }
+  }
+
+  #tellEnd(
+    { peer }: InitiatorConnection,
+    { reason, refused }: Extract<PortalEffect, { kind: 'close' }>,
+  ): void {
+    if (refused === undefined) {
+      this.#peerLog.write('info', 'initiator connection ends', { peer, reason });
+      return;
+    }
+    const { why, initiator } = refused;
+    this.#parts.counters.loginRefusals[why] += 1;
+    this.#peerLog.write('warn', 'login refused', { peer, initiator, why });
   }
 
   #carryOutVolume(effects: readonly CopyEffect[]): void {

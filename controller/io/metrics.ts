@@ -1,5 +1,6 @@
 import { Counter, Gauge, Registry } from 'prom-client';
 import { registerProcessMetrics } from '../../replica/common/http-admin.ts';
+import { LOGIN_REFUSAL_NAMES, type LoginRefusal } from '../iscsi/login-refusals.ts';
 import type { ControllerStatus } from '../protocol/status.ts';
 
 /** Plain numbers that the hot path adds to; the registry reads them when it is asked. */
@@ -8,6 +9,7 @@ export interface Counters {
   readonly frames: Record<'received' | 'sent', number>;
   /** Connections of initiators that were cut for what they sent. */
   rejectedConnections: number;
+  readonly loginRefusals: Record<LoginRefusal, number>;
 }
 
 export function makeCounters(): Counters {
@@ -15,6 +17,10 @@ export function makeCounters(): Counters {
     pdus: { received: 0, sent: 0 },
     frames: { received: 0, sent: 0 },
     rejectedConnections: 0,
+    loginRefusals: Object.fromEntries(LOGIN_REFUSAL_NAMES.map((why) => [why, 0])) as Record<
+      LoginRefusal,
+      number
+    >,
   };
 }
 
@@ -41,6 +47,18 @@ export function makeMetrics(counters: Counters, status: () => ControllerStatus):
     collect() {
       this.reset();
       this.inc(counters.rejectedConnections);
+    },
+  });
+  new Counter({
+    name: 'keelson_controller_login_refusals_total',
+    help: 'Logins of initiators that were refused, by reason.',
+    labelNames: ['reason'],
+    registers: [registry],
+    collect() {
+      this.reset();
+      for (const [reason, count] of Object.entries(counters.loginRefusals)) {
+        this.inc({ reason }, count);
+      }
     },
   });
   gauge(registry, 'sessions', 'iSCSI sessions.', () => status().target.sessions);

@@ -6,6 +6,11 @@ import {
   readSecret,
   SECRET_VARIABLE,
 } from '../../replica/common/process-options.ts';
+import {
+  CHAP_VARIABLES,
+  type ChapCredentials,
+  whyInvalidChap,
+} from '../protocol/chap-credentials.ts';
 
 export interface ControllerOptions {
   readonly namespace: string;
@@ -18,12 +23,14 @@ export interface ControllerOptions {
   readonly port: number;
   readonly adminPort: number;
   readonly secret: Buffer;
+  /** For a volume that has no CHAP credentials of its own; null: nothing is asked for then. */
+  readonly chap: ChapCredentials | null;
 }
 
 const OPTIONS = ['volume', 'instance-id', 'registry', 'listen', 'port', 'admin-port'] as const;
 
 /**
- * Reads the command line; the secret comes by the environment.
+ * Reads the command line; secrets come by the environment, which other users cannot see.
  *
  * Errors: INVALID_ARGUMENT, in one sentence.
  */
@@ -46,7 +53,26 @@ export function readOptions(
     port: readPort('port', optional('port'), ISCSI_PORT),
     adminPort: readPort('admin-port', optional('admin-port'), CONTROLLER_ADMIN_PORT),
     secret: readSecret(environment[SECRET_VARIABLE]),
+    chap: readChap(environment),
   };
+}
+
+function readChap(
+  environment: Readonly<Record<string, string | undefined>>,
+): ChapCredentials | null {
+  const given = (name: string): string => environment[name] ?? '';
+  const { user, secret, mutualUser, mutualSecret } = CHAP_VARIABLES;
+  const isGiven = Object.values(CHAP_VARIABLES).some((name) => given(name) !== '');
+  if (!isGiven) return null;
+  const isMutual = given(mutualUser) !== '' || given(mutualSecret) !== '';
+  const credentials = {
+    users: [{ name: given(user), secret: given(secret) }],
+    mutual: isMutual ? { name: given(mutualUser), secret: given(mutualSecret) } : null,
+    allowsShortSecrets: false,
+  };
+  const reason = whyInvalidChap(credentials);
+  if (reason === undefined) return credentials;
+  throw invalidOption(`KEELSON_CHAP_… in the environment: ${reason}`);
 }
 
 function readInstanceId(text: string): string {

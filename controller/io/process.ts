@@ -7,13 +7,16 @@ import { explainListen } from '../../replica/common/listen.ts';
 import { makeLog } from '../../replica/common/log.ts';
 import { loadLz4 } from '../../replica/common/lz4.ts';
 import { Controller } from '../core/controller.ts';
+import type { Access } from '../iscsi/access.ts';
 import { IscsiTarget } from '../iscsi/target.ts';
+import { chapModeOf } from '../protocol/chap-credentials.ts';
 import type { Registration } from '../protocol/registration.ts';
 import type { ControllerStatus } from '../protocol/status.ts';
 import { targetNameOf } from '../protocol/target-name.ts';
 import { DeviceServer } from '../scsi/device-server.ts';
 import { makeReadPayload } from '../volume/read-payload.ts';
 import { Volume } from '../volume/volume.ts';
+import { nodeCryptography } from './cryptography.ts';
 import { ControllerDriver, type Stop } from './driver.ts';
 import { makeCounters, makeMetrics } from './metrics.ts';
 import type { ControllerOptions } from './options.ts';
@@ -48,15 +51,15 @@ export async function startController(options: ControllerOptions): Promise<Runni
   const [lz4, registration] = await Promise.all([loadLz4(), readRegistration(registry)]);
   const targetName = targetNameOf(registration.volume);
   const portal = `${options.host}:${options.port}`;
-  const target = new IscsiTarget({
-    targetName,
-    targetAlias: volumeName,
-    portal,
-    portalGroupTag: 1,
-  });
+  let access = accessOf(registration, options);
+  const target = new IscsiTarget(
+    { targetName, targetAlias: volumeName, portal, portalGroupTag: 1 },
+    { access, cryptography: nodeCryptography },
+  );
   const slabs = new SlabPool();
   const volume = new Volume(makeReadPayload(lz4, (bytes) => slabs.allocate(bytes)));
-  const { sizeBytes, id: serial } = registration.volume;
+  const { id: serial } = registration.volume;
+  const { sizeBytes } = registration.membership;
   const device = new DeviceServer({ sizeBytes, serial, revision: '0.1', targetName });
   const release = (cdb: Buffer): void => slabs.giveBack(cdb);
   const controller = new Controller({ target, device, volume, release });
@@ -72,7 +75,10 @@ export async function startController(options: ControllerOptions): Promise<Runni
   const status = (): ControllerStatus => ({
     ...{ volume: volumeName, instanceId, epoch: volume.epoch, generation: volume.generation },
     health: volume.health(),
-    target: { name: targetName, portal, sessions: target.sessionCount() },
+    target: {
+      ...{ name: targetName, portal, sessions: target.sessionCount() },
+      chap: chapModeOf(access.chap),
+    },
     copies: volume.copyStatuses(monotonicClock.nowMs()),
     lz4: lz4.name,
   });
@@ -80,7 +86,11 @@ export async function startController(options: ControllerOptions): Promise<Runni
   const following = new AbortController();
   void followRegistration({
     ...{ registry, from: registration, signal: following.signal },
-    onChange: (changed) => driver.update(changed),
+    onChange: (changed) => {
+      access = accessOf(changed, options);
+      driver.changeAccess(access);
+      driver.update(changed);
+    },
   });
   const server = await listen(options, driver);
   const admin = await startAdminServer({
@@ -105,6 +115,11 @@ export async function startController(options: ControllerOptions): Promise<Runni
       return stop;
     }),
   };
+}
+
+/** The volume's own rules; where it has no credentials, those that this process was given. */
+function accessOf({ volume, chap }: Registration, options: ControllerOptions): Access {
+  return { initiators: volume.initiators, chap: chap ?? options.chap };
 }
 
 async function endCleanly(parts: {

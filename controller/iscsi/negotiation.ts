@@ -1,9 +1,11 @@
+import type { Digests } from './digest.ts';
 import {
   FIRST_BURST_BYTES,
   MAX_BURST_BYTES,
   MAX_OUTSTANDING_R2T,
   MAX_RECV_DATA_SEGMENT_BYTES,
 } from './limits.ts';
+import { decodeNumber } from './text-keys.ts';
 
 /** What a session agreed on, as far as it changes what we do. */
 export interface SessionParameters {
@@ -14,6 +16,7 @@ export interface SessionParameters {
   readonly maxOutstandingR2T: number;
   readonly initialR2T: boolean;
   readonly immediateData: boolean;
+  readonly digests: Digests;
 }
 
 /** How a key is negotiated: its type and, with `ours`, its result function (section 6.2). */
@@ -36,9 +39,8 @@ const MAX_SEGMENT = 2 ** 24 - 1;
 
 /** RFC 7143 section 13. `start` is the value when the key is not negotiated. */
 const OPERATIONAL_KEYS: ReadonlyMap<string, Rule> = new Map<string, Rule>([
-  // CRC32C goes before None here once the framer and the driver compute digests.
-  ['HeaderDigest', { type: 'list', accepted: ['None'] }],
-  ['DataDigest', { type: 'list', accepted: ['None'] }],
+  ['HeaderDigest', { type: 'list', accepted: ['CRC32C', 'None'] }],
+  ['DataDigest', { type: 'list', accepted: ['CRC32C', 'None'] }],
   ['MaxConnections', smaller(1, 65535, { ours: 1, start: 1 })],
   ['InitialR2T', { type: 'boolean', result: 'or', ours: false, start: true }],
   ['ImmediateData', { type: 'boolean', result: 'and', ours: true, start: true }],
@@ -83,7 +85,7 @@ const REJECT = 'Reject';
 
 /** The operational keys of one session: answers offers, remembers results. */
 export class Negotiation {
-  readonly #results = new Map<string, number | boolean>();
+  readonly #results = new Map<string, number | boolean | string>();
   readonly #seen = new Set<string>();
 
   /**
@@ -111,6 +113,10 @@ export class Negotiation {
       maxOutstandingR2T: this.#number('MaxOutstandingR2T'),
       initialR2T: this.#boolean('InitialR2T'),
       immediateData: this.#boolean('ImmediateData'),
+      digests: {
+        header: this.#results.get('HeaderDigest') === 'CRC32C',
+        data: this.#results.get('DataDigest') === 'CRC32C',
+      },
     };
   }
 
@@ -124,7 +130,7 @@ export class Negotiation {
       case 'boolean':
         return this.#negotiateBoolean(key, value, rule);
       case 'list':
-        return value.split(',').find((choice) => rule.accepted.includes(choice)) ?? REJECT;
+        return this.#choose(key, value, rule.accepted);
       case 'text':
         return undefined;
       case 'refused':
@@ -145,8 +151,11 @@ export class Negotiation {
     }
     const agreed =
       rule.result === 'smaller' ? Math.min(offered, rule.ours) : Math.max(offered, rule.ours);
-    this.#results.set(key, agreed);
-    return String(agreed);
+    // Section 13.14; the other key may come later, and what is sent unasked is then too long.
+    const fitting =
+      key === 'FirstBurstLength' ? Math.min(agreed, this.#number('MaxBurstLength')) : agreed;
+    this.#results.set(key, fitting);
+    return String(fitting);
   }
 
   #negotiateBoolean(key: string, value: string, rule: Rule & { readonly type: 'boolean' }): string {
@@ -155,6 +164,14 @@ export class Negotiation {
     const agreed = rule.result === 'and' ? offered && rule.ours : offered || rule.ours;
     this.#results.set(key, agreed);
     return agreed ? 'Yes' : 'No';
+  }
+
+  /** The initiator's list is in the order of its preference (section 6.2.1). */
+  #choose(key: string, value: string, accepted: readonly string[]): string {
+    const choice = value.split(',').find((offered) => accepted.includes(offered));
+    if (choice === undefined) return REJECT;
+    this.#results.set(key, choice);
+    return choice;
   }
 
   #number(key: string): number {
@@ -175,11 +192,6 @@ export const OUR_DECLARATIONS: readonly (readonly [string, string])[] = [
 
 function unknownAnswer(value: string): string | undefined {
   return ANSWERS.has(value) ? undefined : 'NotUnderstood';
-}
-
-/** Decimal or 0x hexadecimal (section 6.1). */
-function decodeNumber(value: string): number | undefined {
-  return /^(0[xX][0-9a-fA-F]{1,8}|[0-9]{1,10})$/.test(value) ? Number(value) : undefined;
 }
 
 function smaller(min: number, max: number, value: { ours: number; start: number }): Rule {

@@ -1,4 +1,7 @@
 import type { NexusId, ScsiOutcome } from '../scsi/plan.ts';
+import type { Access } from './access.ts';
+import type { Digests } from './digest.ts';
+import type { LoginRefusal } from './login-refusals.ts';
 
 /** Names one TCP connection for the time it exists; given out by the driver. */
 export type ConnectionId = number;
@@ -13,6 +16,8 @@ export interface Pdu {
   readonly ahs: Buffer;
   /** Data segment without padding. */
   readonly data: Buffer;
+  /** The data is not what its digest says: only the header can be believed (section 7.8). */
+  readonly isDamaged?: boolean;
 }
 
 /** What happens to a target. The driver feeds these in the order in which they happened. */
@@ -38,6 +43,10 @@ export type TargetEvent =
       readonly outcome: ScsiOutcome;
       readonly nowMs: number;
     }
+  /** Logins from now on go by this; sessions that are there stay. */
+  | { readonly kind: 'access-changed'; readonly access: Access }
+  /** PREEMPT AND ABORT, by `task`: all other tasks of these nexuses end; `tasks-aborted` is owed. */
+  | { readonly kind: 'abort-tasks'; readonly task: TaskId; readonly nexuses: readonly NexusId[] }
   /** About once a second while any connection is open. */
   | { readonly kind: 'tick'; readonly nowMs: number }
   /** A clean stop: tell every initiator (async message) and let them go. */
@@ -52,6 +61,11 @@ export type TargetEffect =
       readonly header: Buffer;
       readonly data: Buffer | undefined;
     }
+  /**
+   * The login of this connection is over: what is sent behind the answer to it, and all that comes
+   * from now on, carries these digests.
+   */
+  | { readonly kind: 'logged-in'; readonly connection: ConnectionId; readonly digests: Digests }
   /** Hand this command to the device server; `task-done` is owed for it, also after an abort. */
   | {
       readonly kind: 'execute';
@@ -69,7 +83,21 @@ export type TargetEffect =
    * `task-done` still follows, once what was sent has been answered.
    */
   | { readonly kind: 'cancel'; readonly task: TaskId }
+  /** What `task` asked to be aborted is over; `nexuses` are those that had tasks to abort. */
+  | { readonly kind: 'tasks-aborted'; readonly task: TaskId; readonly nexuses: readonly NexusId[] }
   /** LOGICAL UNIT RESET or a target reset: the device server raises attentions on all nexuses. */
   | { readonly kind: 'logical-unit-reset'; readonly nexus: NexusId }
   /** Close after what was sent before it has been flushed. `reason` is for the log. */
-  | { readonly kind: 'close'; readonly connection: ConnectionId; readonly reason: string };
+  | {
+      readonly kind: 'close';
+      readonly connection: ConnectionId;
+      readonly reason: string;
+      /** Only when this refuses a login. */
+      readonly refused?: RefusedLogin;
+    };
+
+export interface RefusedLogin {
+  readonly why: LoginRefusal;
+  /** As it called itself; undefined when it did not get that far. */
+  readonly initiator: string | undefined;
+}

@@ -1,14 +1,26 @@
 import { unreachable } from '../../replica/common/assert.ts';
 import type { ScsiOutcome } from '../scsi/plan.ts';
+import type { Access } from './access.ts';
+import {
+  addressOf,
+  type Connection,
+  findCrowd,
+  findDead,
+  findOldLogin,
+  isLoggedIn,
+  isQuiet,
+  type LoggedIn,
+  type Phase,
+} from './admission.ts';
 import { BHS } from './bhs.ts';
-import { LOGIN_STATUS } from './constants.ts';
+import type { Cryptography } from './chap.ts';
+import { DataRoom } from './data-room.ts';
 import { type FullFeatureParts, receiveFullFeature } from './full-feature.ts';
 import {
   DISCOVERY_IDLE_MS,
   LOGIN_TIMEOUT_MS,
-  MAX_CONNECTIONS,
-  MAX_SESSIONS,
   PING_AFTER_MS,
+  QUIET_MS,
   SILENCE_LIMIT_MS,
 } from './limits.ts';
 import { Login, type LoginAnswer, type LoginResult, type TargetConfig, withdraw } from './login.ts';
@@ -19,18 +31,6 @@ import type { ConnectionId, Pdu, TargetEffect, TargetEvent, TaskId } from './ste
 import { TaskManagement } from './task-management.ts';
 import { TaskTable } from './tasks.ts';
 
-type Phase =
-  | { readonly kind: 'login'; readonly login: Login }
-  | { readonly kind: 'full-feature'; readonly session: Session };
-
-interface Connection {
-  readonly id: ConnectionId;
-  readonly openedMs: number;
-  heardMs: number;
-  isPinged: boolean;
-  phase: Phase;
-}
-
 /**
  * An iSCSI target with one portal (RFC 7143), error recovery level 0, one connection per session.
  * Pure: `step` takes what happened and appends what is to be done.
@@ -40,18 +40,23 @@ interface Connection {
  */
 export class IscsiTarget {
   readonly #config: TargetConfig;
+  readonly #cryptography: Cryptography;
+  #access: Access;
   readonly #connections = new Map<ConnectionId, Connection>();
   /** By target session identifying handle. */
   readonly #sessions = new Map<number, Session>();
   readonly #tasks = new TaskTable();
+  readonly #room = new DataRoom();
   readonly #management: TaskManagement;
   readonly #parts: FullFeatureParts;
   #lastTsih = 0;
   #lastNexus = 0;
   #isShuttingDown = false;
 
-  constructor(config: TargetConfig) {
+  constructor(config: TargetConfig, security: { access: Access; cryptography: Cryptography }) {
     this.#config = config;
+    this.#access = security.access;
+    this.#cryptography = security.cryptography;
     this.#management = new TaskManagement(
       this.#tasks,
       () => this.#sessions.values(),
@@ -78,11 +83,17 @@ export class IscsiTarget {
       case 'task-done':
         this.#taskDone(event.task, event.outcome, effects);
         break;
+      case 'abort-tasks':
+        this.#management.abortNexuses(event.task, event.nexuses, effects);
+        break;
       case 'opened':
-        this.#open(event.connection, event.nowMs, effects);
+        this.#open(event, effects);
         break;
       case 'closed':
         this.#forget(event.connection, effects);
+        break;
+      case 'access-changed':
+        this.#access = event.access;
         break;
       case 'tick':
         this.#tick(event.nowMs, effects);
@@ -101,32 +112,29 @@ export class IscsiTarget {
     this.#management.taskDone(task, effects);
   }
 
-  #open(id: ConnectionId, nowMs: number, effects: TargetEffect[]): void {
-    if (this.#connections.size >= MAX_CONNECTIONS) this.#makeRoom(effects);
-    if (this.#isShuttingDown || this.#connections.size >= MAX_CONNECTIONS) {
-      const reason = this.#isShuttingDown ? 'the target is stopping' : 'too many connections';
-      effects.push({ kind: 'close', connection: id, reason });
+  #open(event: Extract<TargetEvent, { kind: 'opened' }>, effects: TargetEffect[]): void {
+    const { connection: id, nowMs } = event;
+    if (this.#isShuttingDown) {
+      effects.push({ kind: 'close', connection: id, reason: 'the target is stopping' });
       return;
     }
-    const login = new Login(this.#config, (tsih) => this.#sessions.has(tsih));
+    const address = addressOf(event.peer);
+    const old = findOldLogin(this.#connections.values(), address);
+    if (old !== undefined) this.#drop(old, 'did not log in while others wait', effects);
+    const login = new Login({
+      ...{ config: this.#config, access: this.#access, cryptography: this.#cryptography },
+      hasSession: (tsih) => this.#sessions.has(tsih),
+    });
     const phase: Phase = { kind: 'login', login };
-    this.#connections.set(id, { id, openedMs: nowMs, heardMs: nowMs, isPinged: false, phase });
-  }
-
-  /** Connections that never log in must not keep initiators out: the oldest of them goes. */
-  #makeRoom(effects: TargetEffect[]): void {
-    for (const connection of this.#connections.values()) {
-      if (connection.phase.kind !== 'login') continue;
-      this.#drop(connection, 'did not log in while others wait for its place', effects);
-      return;
-    }
+    const times = { openedMs: nowMs, heardMs: nowMs, pingedMs: undefined };
+    this.#connections.set(id, { id, address, ...times, phase });
   }
 
   #receive(id: ConnectionId, pdu: Pdu, nowMs: number, effects: TargetEffect[]): void {
     const connection = this.#connections.get(id);
     if (connection === undefined) return;
     connection.heardMs = nowMs;
-    connection.isPinged = false;
+    connection.pingedMs = undefined;
     if (connection.phase.kind === 'login') {
       this.#receiveLogin(connection, connection.phase.login, pdu, effects);
       return;
@@ -145,10 +153,18 @@ export class IscsiTarget {
       header: answer.header,
       data: answer.data,
     });
-    if (answer.outcome === 'refused') {
-      const status = answer.header.readUInt16BE(BHS.loginStatus).toString(16).padStart(4, '0');
-      this.#drop(connection, `login refused with status ${status}`, effects);
+    const { phase } = connection;
+    if (phase.kind === 'full-feature') {
+      const { digests } = phase.session.parameters;
+      effects.push({ kind: 'logged-in', connection: connection.id, digests });
     }
+    const { refusal } = answer;
+    if (refusal === undefined) return;
+    this.#forget(connection.id, effects);
+    effects.push({
+      ...{ kind: 'close', connection: connection.id, reason: `login refused: ${refusal}` },
+      refused: { why: refusal, initiator: login.initiatorName },
+    });
   }
 
   /** Makes the session of a login that is about to be answered with success. */
@@ -159,12 +175,11 @@ export class IscsiTarget {
     effects: TargetEffect[],
   ): LoginAnswer {
     if (!result.isDiscovery) this.#reinstate(result.initiatorName, result.isid, effects);
-    if (this.#sessions.size >= MAX_SESSIONS) {
-      return withdraw(answer, LOGIN_STATUS.OUT_OF_RESOURCES);
-    }
+    if (!this.#makeRoom(connection, result, effects)) return withdraw(answer, 'out-of-resources');
     const tsih = this.#takeTsih();
     this.#lastNexus += 1;
-    const ids = { connection: connection.id, nexus: this.#lastNexus, tsih };
+    const room = this.#room.enter(connection.address);
+    const ids = { connection: connection.id, nexus: this.#lastNexus, tsih, room };
     const session = new Session(ids, result);
     this.#sessions.set(tsih, session);
     connection.phase = { kind: 'full-feature', session };
@@ -192,6 +207,28 @@ export class IscsiTarget {
     }
   }
 
+  /** Whether there is room for one more session, if need be in the place of one that is dead. */
+  #makeRoom(newcomer: Connection, result: LoginResult, effects: TargetEffect[]): boolean {
+    const { address, heardMs: nowMs } = newcomer;
+    const { initiatorName } = result;
+    for (;;) {
+      const crowd = findCrowd(this.#connections.values(), { initiatorName, address });
+      if (crowd === undefined) return true;
+      const dead = findDead(crowd, nowMs);
+      if (dead === undefined) {
+        for (const connection of crowd) this.#pingIfQuiet(connection, QUIET_MS, nowMs, effects);
+        return false;
+      }
+      this.#drop(dead, 'silent, and others wait for its place', effects);
+    }
+  }
+
+  #pingIfQuiet(connection: LoggedIn, forMs: number, nowMs: number, effects: TargetEffect[]): void {
+    if (!isQuiet(connection, forMs, nowMs)) return;
+    connection.pingedMs = nowMs;
+    sendPing(connection.phase.session, effects);
+  }
+
   /** A handle that is not in use; 0 means "new session" in requests. */
   #takeTsih(): number {
     do {
@@ -207,11 +244,7 @@ export class IscsiTarget {
         this.#drop(connection, reason, effects);
         continue;
       }
-      const { phase } = connection;
-      if (phase.kind === 'login' || phase.session.isDiscovery || connection.isPinged) continue;
-      if (nowMs - connection.heardMs < PING_AFTER_MS) continue;
-      connection.isPinged = true;
-      sendPing(phase.session, effects);
+      if (isLoggedIn(connection)) this.#pingIfQuiet(connection, PING_AFTER_MS, nowMs, effects);
     }
   }
 
@@ -249,6 +282,7 @@ export class IscsiTarget {
     if (!session.isOpen) return;
     session.isOpen = false;
     this.#sessions.delete(session.tsih);
+    this.#room.leave(session.room);
     for (const task of session.tasks.values()) this.#tasks.abort(task, effects);
     if (!session.isDiscovery) effects.push({ kind: 'nexus-closed', nexus: session.nexus });
   }

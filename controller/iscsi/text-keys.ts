@@ -27,6 +27,11 @@ export function encodeText(pairs: readonly TextPair[]): Buffer {
   return Buffer.from(pairs.map(([key, value]) => `${key}=${value}\0`).join(''), 'utf8');
 }
 
+/** A number, decimal or 0x hexadecimal (section 6.1); undefined for anything else. */
+export function decodeNumber(value: string): number | undefined {
+  return /^(0[xX][0-9a-fA-F]{1,8}|[0-9]{1,10})$/.test(value) ? Number(value) : undefined;
+}
+
 /** A text that arrives over several PDUs (C bit) and an answer that leaves over several. */
 export class TextExchange {
   #incoming: Buffer[] = [];

@@ -5,12 +5,14 @@ import {
   MAX_VOLUME_BYTES,
 } from '../../replica/common/limits.ts';
 import {
+  readBoolean,
   readInteger,
   readObject,
   readOneOf,
   readString,
   readStrings,
 } from '../../replica/common/validate.ts';
+import { type ChapCredentials, decodeChapOrNull } from './chap-credentials.ts';
 import { decodeMembership, type Membership } from './membership.ts';
 
 /**
@@ -40,6 +42,11 @@ export interface Registration {
   readonly leaving: readonly string[];
   /** Controller instances whose process is known to have ended: nobody waits for their leases (I7). */
   readonly goneInstances: readonly string[];
+  /**
+   * What initiators must prove; null: nothing. It is told here and nowhere else, because whoever may
+   * read a registration has shown the volume's secret, and controllers must learn of a change.
+   */
+  readonly chap: ChapCredentials | null;
 }
 
 /** How long a GET with `after` is held open at most. */
@@ -58,7 +65,13 @@ export interface VolumeSpec {
   readonly failureMode: FailureMode;
   /** Copies that may be missing in soft mode, 0–4. */
   readonly failureTolerance: number;
+  /** iSCSI names, folded (initiator-name.ts), that may log in; empty: all. */
+  readonly initiators: readonly string[];
+  /** SANITIZE, which overwrites everything for good, is carried out. */
+  readonly allowsSanitize: boolean;
 }
+
+export const MAX_INITIATORS = 128;
 
 export const FAILURE_MODES = ['soft', 'hard', 'alwayson'] as const;
 export type FailureMode = (typeof FAILURE_MODES)[number];
@@ -86,6 +99,7 @@ export function decodeRegistration(value: unknown): Registration {
     ),
     leaving: readStrings(fields, 'leaving', MAX_COPIES * 2),
     goneInstances: readStrings(fields, 'goneInstances', MAX_GONE_INSTANCES),
+    chap: decodeChapOrNull(fields.chap),
   };
 }
 
@@ -99,6 +113,8 @@ export function decodeVolumeSpec(value: unknown): VolumeSpec {
     replicas: readInteger(fields, 'replicas', { min: 0, max: MAX_REPLICAS }),
     failureMode: readOneOf(fields, 'failureMode', FAILURE_MODES),
     failureTolerance: readInteger(fields, 'failureTolerance', { min: 0, max: MAX_REPLICAS - 1 }),
+    initiators: readStrings(fields, 'initiators', MAX_INITIATORS),
+    allowsSanitize: readBoolean(fields, 'allowsSanitize'),
   };
 }
 

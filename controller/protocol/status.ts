@@ -1,3 +1,4 @@
+import type { ChapMode } from './chap-credentials.ts';
 import type { CopyState } from './membership.ts';
 
 /** What a controller's admin port answers at /status. */
@@ -7,7 +8,13 @@ export interface ControllerStatus {
   readonly epoch: number;
   readonly generation: number;
   readonly health: Health;
-  readonly target: { readonly name: string; readonly portal: string; readonly sessions: number };
+  readonly target: {
+    readonly name: string;
+    readonly portal: string;
+    readonly sessions: number;
+    /** What initiators must prove at a login now. */
+    readonly chap: ChapMode;
+  };
   readonly copies: readonly CopyStatus[];
   readonly lz4: string;
 }

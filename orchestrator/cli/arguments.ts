@@ -12,6 +12,7 @@ type Verb =
       readonly volume: VolumeName;
       readonly size?: string;
       readonly labels: Readonly<Record<string, string>>;
+      readonly chapFile?: string;
     }
   | { readonly kind: 'volume ls'; readonly namespace?: string }
   | { readonly kind: 'volume inspect'; readonly volume: VolumeName }
@@ -20,9 +21,13 @@ type Verb =
       readonly volume: VolumeName;
       readonly labelsAdd: Readonly<Record<string, string>>;
       readonly labelsRemove: readonly string[];
+      readonly size?: string;
+      /** Null: initiators need not prove anything any more. */
+      readonly chapFile?: string | null;
     }
   | { readonly kind: 'volume rm'; readonly volume: VolumeName; readonly isForced: boolean }
   | { readonly kind: 'volume watch'; readonly volume?: VolumeName }
+  | { readonly kind: 'chap secret' }
   | { readonly kind: 'node ls' }
   | { readonly kind: 'node cordon' | 'node uncordon'; readonly node: string };
 
@@ -30,12 +35,14 @@ export const DEFAULT_API = 'http://127.0.0.1:5705';
 
 export const HELP = `keelson - replicated block volumes
 
-  keelson volume create [--size 1Gi] [--label KEY=VALUE]... NAME
+  keelson volume create [--size 1Gi] [--label KEY=VALUE]... [--chap-file FILE] NAME
   keelson volume ls
   keelson volume inspect NAME
-  keelson volume update [--label-add KEY=VALUE]... [--label-rm KEY]... NAME
+  keelson volume update [--size 2Gi] [--label-add KEY=VALUE]... [--label-rm KEY]...
+                        [--chap-file FILE | --no-chap] NAME
   keelson volume rm [--force] NAME
   keelson volume watch [NAME]
+  keelson chap secret               prints a new random secret
   keelson node ls
   keelson node cordon NODE          no new copies there; those that it has stay
   keelson node uncordon NODE
@@ -51,8 +58,18 @@ Labels that decide something:
   keelson.io/replicas=0..5             copies besides the first, default 0
   keelson.io/failure-mode=soft|hard|alwayson
   keelson.io/failure-tolerance=0..4    copies that may be missing in soft mode
+  keelson.io/initiators=NAME,NAME...   iSCSI names that may log in, default all
+  keelson.io/sanitize=allow|refuse     SANITIZE erases the volume for good, default refuse
 Names from StorageOS do the same: storageos.com/replicas, storageos.feature.replicas,
 storageos.com/failure.mode, storageos.com/failure.tolerance.
+
+CHAP: with a --chap-file only initiators that know a secret log in, discovery included. New logins go
+by a change at once; sessions that are there stay. The file is for its owner alone (chmod 600):
+  user NAME SECRET                     may log in; several lines are several users. NAME and SECRET are
+                                       node.session.auth.username and .password of open-iscsi
+  mutual-user NAME SECRET              what the target proves itself with to initiators that ask:
+                                       node.session.auth.username_in and .password_in
+  allow-short-secrets                  secrets below 12 bytes, where IPsec protects the network
 `;
 
 /** The command line does not say what to do: exit code 2. */
@@ -72,6 +89,8 @@ const OPTIONS = {
   label: { type: 'string', multiple: true },
   'label-add': { type: 'string', multiple: true },
   'label-rm': { type: 'string', multiple: true },
+  'chap-file': { type: 'string' },
+  'no-chap': { type: 'boolean' },
   force: { type: 'boolean', short: 'f' },
 } as const;
 
@@ -80,12 +99,13 @@ type Values = ReturnType<typeof parseValues>['values'];
 /** Options that every command takes, and those that only some do. */
 const COMMON: readonly string[] = ['output', 'api', 'help'];
 const OWN: Readonly<Record<string, readonly string[]>> = {
-  'volume create': ['namespace', 'size', 'label'],
+  'volume create': ['namespace', 'size', 'label', 'chap-file'],
   'volume ls': ['namespace'],
   'volume inspect': ['namespace'],
-  'volume update': ['namespace', 'label-add', 'label-rm'],
+  'volume update': ['namespace', 'size', 'label-add', 'label-rm', 'chap-file', 'no-chap'],
   'volume rm': ['namespace', 'force'],
   'volume watch': ['namespace'],
+  'chap secret': [],
   'node ls': [],
   'node cordon': [],
   'node uncordon': [],
@@ -131,6 +151,7 @@ function parseVerb(positionals: readonly string[], values: Values): Verb {
         volume: theVolume(kind, names, namespace),
         labels: parseLabels('label', values.label ?? []),
         ...(values.size === undefined ? {} : { size: values.size }),
+        ...(values['chap-file'] === undefined ? {} : { chapFile: values['chap-file'] }),
       };
     case 'volume update':
       return { kind, volume: theVolume(kind, names, namespace), ...parseChanges(values) };
@@ -151,6 +172,9 @@ function parseVerb(positionals: readonly string[], values: Values): Verb {
     case 'node cordon':
     case 'node uncordon':
       return { kind, node: theOnly('node', kind, names) };
+    case 'chap secret':
+      refuseNames(kind, names);
+      return { kind };
     default:
       refuseNames(kind, names);
       return { kind: 'node ls' };
@@ -182,10 +206,26 @@ function refuseNames(kind: string, names: readonly string[]): void {
 function parseChanges(values: Values) {
   const labelsAdd = parseLabels('label-add', values['label-add'] ?? []);
   const labelsRemove = values['label-rm'] ?? [];
-  if (Object.keys(labelsAdd).length + labelsRemove.length === 0) {
-    throw new UsageError('volume update: expected --label-add KEY=VALUE or --label-rm KEY');
+  const chapFile = parseChap(values);
+  const { size } = values;
+  const labelCount = Object.keys(labelsAdd).length + labelsRemove.length;
+  if (labelCount === 0 && chapFile === undefined && size === undefined) {
+    throw new UsageError(
+      'volume update: expected --size SIZE, --label-add KEY=VALUE, --label-rm KEY, --chap-file FILE or --no-chap',
+    );
   }
-  return { labelsAdd, labelsRemove };
+  return {
+    ...{ labelsAdd, labelsRemove },
+    ...(size === undefined ? {} : { size }),
+    ...(chapFile === undefined ? {} : { chapFile }),
+  };
+}
+
+function parseChap(values: Values): string | null | undefined {
+  const file = values['chap-file'];
+  if (values['no-chap'] !== true) return file;
+  if (file === undefined) return null;
+  throw new UsageError('volume update: give --chap-file or --no-chap, not both');
 }
 
 function parseLabels(option: string, texts: readonly string[]): Record<string, string> {

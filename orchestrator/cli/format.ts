@@ -1,6 +1,6 @@
 import { formatSize } from '../model/size.ts';
 import type { CopyView, EventView, NodeView, VolumeView } from '../model/view.ts';
-import { addressOf } from '../model/volume.ts';
+import { addressOf, showInitiators } from '../model/volume.ts';
 
 const BAR_CHARS = 20;
 
@@ -58,10 +58,12 @@ export function formatVolume(volume: VolumeView): string {
       'Health:',
       volume.isDeleting ? 'deleting' : `${volume.health}, ${formatInSync(volume)} in sync`,
     ],
-    ['Size:', `${formatSize(volume.sizeBytes)} (${volume.sizeBytes} bytes)`],
+    ['Size:', formatSizes(volume)],
     ['Replicas:', `${volume.replicas} (${volume.replicas + 1} copies)`],
     ['Failure mode:', formatMode(volume)],
     ['Labels:', labels.length === 0 ? 'none' : labels.join(' ')],
+    ['CHAP:', volume.chap],
+    ['Initiators:', showInitiators(volume.initiators)],
     ['Target:', volume.targetName],
     ['Portal:', volume.portal],
     ['URL:', iscsiUrl(volume)],
@@ -69,6 +71,11 @@ export function formatVolume(volume: VolumeView): string {
     ['Membership:', `epoch ${membership.epoch}, generation ${membership.generation}`],
   ]);
   return `${facts}\n${formatCopies(volume.copies)}`;
+}
+
+function formatSizes({ sizeBytes, servedBytes }: VolumeView): string {
+  const size = `${formatSize(sizeBytes)} (${sizeBytes} bytes)`;
+  return servedBytes === sizeBytes ? size : `${size}, growing from ${formatSize(servedBytes)}`;
 }
 
 export function formatCopies(copies: readonly CopyView[]): string {

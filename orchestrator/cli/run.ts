@@ -1,7 +1,10 @@
+import { randomBytes } from 'node:crypto';
 import { unreachable } from '../../replica/common/assert.ts';
 import type { ApiClient } from '../client/api-client.ts';
+import type { VolumeUpdate } from '../model/update.ts';
 import { addressOf } from '../model/volume.ts';
 import { type Command, HELP } from './arguments.ts';
+import { readChapFile } from './chap-file.ts';
 import { formatNodes, formatVolume, formatVolumes } from './format.ts';
 import { watch } from './watch.ts';
 
@@ -12,6 +15,9 @@ export interface Terminal {
   /** Ends a watch. */
   readonly signal: AbortSignal;
 }
+
+/** As much as RFC 7143 section 12.1.3 asks for means to make; 32 characters as text. */
+const CHAP_SECRET_BYTES = 16;
 
 /** Carries out one command. Errors: those of the client. */
 export async function runCommand(
@@ -27,8 +33,9 @@ export async function runCommand(
       terminal.write(HELP);
       return;
     case 'volume create': {
-      const { volume, size, labels } = command;
-      const wish = { ...volume, labels, ...(size === undefined ? {} : { size }) };
+      const { volume, size, labels, chapFile } = command;
+      const chap = chapFile === undefined ? {} : { chap: await readChapFile(chapFile) };
+      const wish = { ...volume, labels, ...chap, ...(size === undefined ? {} : { size }) };
       print(await client.createVolume(wish), `${addressOf(volume)}\n`);
       return;
     }
@@ -43,8 +50,10 @@ export async function runCommand(
       return;
     }
     case 'volume update': {
-      const { volume, labelsAdd, labelsRemove } = command;
-      const updated = await client.updateVolume(volume, { labelsAdd, labelsRemove });
+      const { volume, labelsAdd, labelsRemove, size, chapFile } = command;
+      const sized = size === undefined ? {} : { size };
+      const update = { labelsAdd, labelsRemove, ...sized, ...(await chapIn(chapFile)) };
+      const updated = await client.updateVolume(volume, update);
       print(updated, `${addressOf(volume)}\n`);
       return;
     }
@@ -55,6 +64,11 @@ export async function runCommand(
     case 'volume watch':
       await watch(command, client, terminal);
       return;
+    case 'chap secret': {
+      const secret = randomBytes(CHAP_SECRET_BYTES).toString('hex');
+      print({ secret }, `${secret}\n`);
+      return;
+    }
     case 'node ls': {
       const nodes = await client.nodes();
       print(nodes, formatNodes(nodes));
@@ -69,4 +83,9 @@ export async function runCommand(
     default:
       unreachable(command, 'command');
   }
+}
+
+async function chapIn(file: string | null | undefined): Promise<Pick<VolumeUpdate, 'chap'>> {
+  if (file === undefined) return {};
+  return { chap: file === null ? null : await readChapFile(file) };
 }

@@ -1,3 +1,4 @@
+import type { ChapCredentials } from '../../controller/protocol/chap-credentials.ts';
 import {
   ERROR_CODES,
   type ErrorCode,
@@ -14,6 +15,7 @@ export interface VolumeWish extends VolumeName {
   /** As people write it; see size.ts. */
   readonly size?: string;
   readonly labels: Readonly<Record<string, string>>;
+  readonly chap?: ChapCredentials;
 }
 
 /** A deletion may take a child's whole grace period; everything else answers within seconds. */

@@ -1,3 +1,4 @@
+import { CHAP_MODES } from '../../controller/protocol/chap-credentials.ts';
 import { COPY_STATES } from '../../controller/protocol/membership.ts';
 import type {
   ControllerStatus,
@@ -46,6 +47,7 @@ export function decodeControllerStatus(value: unknown): ControllerStatus {
       name: readString(target, 'name'),
       portal: readString(target, 'portal'),
       sessions: readInteger(target, 'sessions', COUNT),
+      chap: readOneOf(target, 'chap', CHAP_MODES),
     },
     copies: readArray(fields, 'copies', MAX_COPIES * 2).map((copy) =>
       decodeCopyStatus(readObject(copy, 'copy')),

@@ -1,3 +1,4 @@
+import { chapModeOf } from '../../controller/protocol/chap-credentials.ts';
 import type { ControllerStatus, Health } from '../../controller/protocol/status.ts';
 import { targetNameOf } from '../../controller/protocol/target-name.ts';
 import { portalAddress } from '../model/layout.ts';
@@ -15,7 +16,8 @@ export function makeVolumeView(
   observed: readonly ObservedProcess[],
   status: ControllerStatus | undefined,
 ): VolumeView {
-  const { id, namespace, name, sizeBytes, replicas, failureMode, failureTolerance } = record.spec;
+  const { id, namespace, name, sizeBytes, replicas, failureMode, failureTolerance, initiators } =
+    record.spec;
   const { version, epoch, generation } = record.membership;
   const address = addressOf(record.spec);
   return {
@@ -23,10 +25,13 @@ export function makeVolumeView(
     namespace,
     name,
     sizeBytes,
+    servedBytes: record.membership.sizeBytes,
     replicas,
     failureMode,
     failureTolerance,
     labels: record.labels,
+    chap: chapModeOf(record.chap),
+    initiators,
     isDeleting: record.isDeleting,
     health: healthOf(record, status),
     portal: portalAddress(record.slot),

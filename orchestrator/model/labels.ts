@@ -1,4 +1,9 @@
-import { FAILURE_MODES, type FailureMode } from '../../controller/protocol/registration.ts';
+import { foldName, isInitiatorName } from '../../controller/protocol/initiator-name.ts';
+import {
+  FAILURE_MODES,
+  type FailureMode,
+  MAX_INITIATORS,
+} from '../../controller/protocol/registration.ts';
 import { KeelsonError } from '../../replica/common/errors.ts';
 import { MAX_REPLICAS } from '../../replica/common/limits.ts';
 
@@ -9,6 +14,9 @@ export interface Policy {
   readonly failureMode: FailureMode;
   /** Copies that may be missing in soft mode. */
   readonly failureTolerance: number;
+  /** iSCSI names, folded, in the order given, that may log in; empty: all. */
+  readonly initiators: readonly string[];
+  readonly allowsSanitize: boolean;
 }
 
 export type Labels = Readonly<Record<string, string>>;
@@ -25,12 +33,16 @@ const FIELD_OF_LABEL: Readonly<Record<string, PolicyField>> = {
   'storageos.com/failure-mode': 'failureMode',
   'keelson.io/failure-tolerance': 'failureTolerance',
   'storageos.com/failure.tolerance': 'failureTolerance',
+  'keelson.io/initiators': 'initiators',
+  'keelson.io/sanitize': 'allowsSanitize',
 };
 
 /** This alias starts at 1: its documents know it only for adding replicas (S31). */
 const FEATURE_REPLICAS = 'storageos.feature.replicas';
 
 const MAX_TOLERANCE = MAX_REPLICAS - 1;
+
+const SANITIZE: readonly string[] = ['allow', 'refuse'];
 
 /**
  * The policy that `labels` ask for, with the defaults for what they leave open.
@@ -58,6 +70,8 @@ export function readPolicy(labels: Labels): Policy {
     replicas,
     failureMode: modeNamed(found.get('failureMode')?.value) ?? 'soft',
     failureTolerance: Number(found.get('failureTolerance')?.value ?? defaultTolerance(replicas)),
+    initiators: namesIn(found.get('initiators')?.value ?? ''),
+    allowsSanitize: found.get('allowsSanitize')?.value === 'allow',
   };
 }
 
@@ -91,10 +105,39 @@ function knownFieldOf(label: string): PolicyField | undefined {
 }
 
 function checkValue(field: PolicyField, label: string, value: string): void {
-  if (field === 'failureMode') {
-    if (modeNamed(value) === undefined) throw unexpected(label, FAILURE_MODES.join(', '), value);
-    return;
+  switch (field) {
+    case 'failureMode':
+      if (modeNamed(value) === undefined) throw unexpected(label, FAILURE_MODES.join(', '), value);
+      return;
+    case 'allowsSanitize':
+      if (!SANITIZE.includes(value)) throw unexpected(label, SANITIZE.join(' or '), value);
+      return;
+    case 'initiators':
+      checkInitiators(label, value);
+      return;
+    default:
+      checkNumber(field, label, value);
   }
+}
+
+function checkInitiators(label: string, value: string): void {
+  const names = namesIn(value);
+  const wrong = names.find((name) => !isInitiatorName(name));
+  if (wrong !== undefined) {
+    throw unexpected(label, 'iSCSI names (iqn., eui. or naa.) with commas between them', wrong);
+  }
+  if (names.length === 0 || names.length > MAX_INITIATORS) {
+    throw unexpected(label, `1 to ${MAX_INITIATORS} names`, `${names.length}`);
+  }
+}
+
+/** The names of a list, folded, each once. Errors: none; `checkInitiators` says what is wrong. */
+function namesIn(list: string): readonly string[] {
+  const names = list.split(',').map((name) => foldName(name.trim()));
+  return list.trim() === '' ? [] : [...new Set(names)];
+}
+
+function checkNumber(field: 'replicas' | 'failureTolerance', label: string, value: string): void {
   const min = label === FEATURE_REPLICAS ? 1 : 0;
   const max = field === 'replicas' ? MAX_REPLICAS : MAX_TOLERANCE;
   const isInRange = /^\d$/.test(value) && Number(value) >= min && Number(value) <= max;

@@ -1,3 +1,4 @@
+import type { ChapMode } from '../../controller/protocol/chap-credentials.ts';
 import type { CopyState } from '../../controller/protocol/membership.ts';
 import type { FailureMode } from '../../controller/protocol/registration.ts';
 import type { Health, SyncProgress } from '../../controller/protocol/status.ts';
@@ -8,11 +9,18 @@ export interface VolumeView {
   readonly id: string;
   readonly namespace: string;
   readonly name: string;
+  /** As it is to be. */
   readonly sizeBytes: number;
+  /** As its initiators see it: smaller until every copy has grown. */
+  readonly servedBytes: number;
   readonly replicas: number;
   readonly failureMode: FailureMode;
   readonly failureTolerance: number;
   readonly labels: Labels;
+  /** What initiators must prove, without how. */
+  readonly chap: ChapMode;
+  /** Names that may log in; empty: all. */
+  readonly initiators: readonly string[];
   readonly isDeleting: boolean;
   readonly health: Health;
   /** `host:port` of the iSCSI portal. */

@@ -1,3 +1,8 @@
+import {
+  type ChapCredentials,
+  chapModeOf,
+  decodeChapOrNull,
+} from '../../controller/protocol/chap-credentials.ts';
 import type { Membership } from '../../controller/protocol/membership.ts';
 import type { VolumeSpec } from '../../controller/protocol/registration.ts';
 import { KeelsonError } from '../../replica/common/errors.ts';
@@ -14,6 +19,8 @@ export interface VolumeRecord {
   readonly slot: number;
   /** 32 random bytes as hex: what controller, replicas and registry trust each other by. */
   readonly secret: string;
+  /** What initiators must prove at a login; null: nothing. As secret as `secret`. */
+  readonly chap: ChapCredentials | null;
   /** Set before anything is stopped, so that a deletion survives a restart and is finished then. */
   readonly isDeleting: boolean;
   readonly membership: Membership;
@@ -46,6 +53,7 @@ export interface VolumeRequest {
   readonly sizeBytes: number;
   readonly policy: Policy;
   readonly labels: Labels;
+  readonly chap: ChapCredentials | null;
 }
 
 export interface VolumeName {
@@ -56,7 +64,8 @@ export interface VolumeName {
 export const DEFAULT_NAMESPACE = 'default';
 
 const MAX_LABELS = 64;
-const MAX_LABEL_VALUE_CHARS = 1024;
+/** Some 100 iSCSI names: the longest value that means anything (labels.ts). */
+const MAX_LABEL_VALUE_CHARS = 8192;
 
 export function replicaIdOf(replicaNumber: number): string {
   return `r${replicaNumber}`;
@@ -99,7 +108,7 @@ export function parseVolumeName(text: string, defaultNamespace = DEFAULT_NAMESPA
 /** Reads the body of a creation. Errors: INVALID_ARGUMENT, naming the field or the label. */
 export function decodeVolumeRequest(value: unknown): VolumeRequest {
   const fields = readObject(value, 'volume');
-  refuseUnknownFields(fields, ['namespace', 'name', 'size', 'labels']);
+  refuseUnknownFields(fields, ['namespace', 'name', 'size', 'labels', 'chap']);
   const namespace =
     fields.namespace === undefined ? DEFAULT_NAMESPACE : readString(fields, 'namespace');
   const name = readString(fields, 'name');
@@ -113,6 +122,7 @@ export function decodeVolumeRequest(value: unknown): VolumeRequest {
       fields.size === undefined ? DEFAULT_VOLUME_BYTES : parseSize(readString(fields, 'size', 32)),
     policy: readPolicy(labels),
     labels,
+    chap: decodeChapOrNull(fields.chap ?? null),
   };
 }
 
@@ -150,12 +160,33 @@ export function whyDifferent(existing: VolumeRecord, request: VolumeRequest): st
     ['replicas', spec.replicas, request.policy.replicas],
     ['failure mode', spec.failureMode, request.policy.failureMode],
     ['failure tolerance', spec.failureTolerance, request.policy.failureTolerance],
+    ['initiators', showInitiators(spec.initiators), showInitiators(request.policy.initiators)],
+    ['SANITIZE', showSanitize(spec), showSanitize(request.policy)],
     ['labels', showLabels(existing.labels), showLabels(request.labels)],
   ];
   const differences = facts
     .filter(([, has, asked]) => has !== asked)
     .map(([what, has, asked]) => `${what} is ${has}, asked for ${asked}`);
+  if (!isSameChap(existing.chap, request.chap)) {
+    const [has, asked] = [chapModeOf(existing.chap), chapModeOf(request.chap)];
+    differences.push(
+      has === asked ? 'it has other CHAP credentials' : `CHAP is ${has}, asked for ${asked}`,
+    );
+  }
   return differences.length === 0 ? undefined : differences.join('; ');
+}
+
+/** Compares what no answer may show. */
+export function isSameChap(a: ChapCredentials | null, b: ChapCredentials | null): boolean {
+  return JSON.stringify(a) === JSON.stringify(b);
+}
+
+export function showInitiators(initiators: readonly string[]): string {
+  return initiators.length === 0 ? 'all' : initiators.join(' ');
+}
+
+export function showSanitize({ allowsSanitize }: Pick<Policy, 'allowsSanitize'>): string {
+  return allowsSanitize ? 'allowed' : 'refused';
 }
 
 function showSize(sizeBytes: number): string {

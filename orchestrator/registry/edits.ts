@@ -10,6 +10,7 @@ import { KeelsonError } from '../../replica/common/errors.ts';
 import type { StartedInstance } from '../model/instance.ts';
 import { readPolicy } from '../model/labels.ts';
 import { freeSlot, MAX_SLOTS } from '../model/layout.ts';
+import { formatSize, parseSize } from '../model/size.ts';
 import { updateLabels, type VolumeUpdate } from '../model/update.ts';
 import { addressOf, replicaIdOf, type VolumeRecord, type VolumeRequest } from '../model/volume.ts';
 import type { CopyEdit } from '../plan/actions.ts';
@@ -24,7 +25,7 @@ export function makeRecord(
   request: VolumeRequest,
   nodes: readonly NodeLoad[],
 ): VolumeRecord {
-  const { namespace, name, sizeBytes, policy, labels } = request;
+  const { namespace, name, sizeBytes, policy, labels, chap } = request;
   const slot = freeSlot(new Set([...state.volumes.values()].map((record) => record.slot)));
   if (slot === undefined) {
     throw new KeelsonError(
@@ -40,8 +41,9 @@ export function makeRecord(
     labels,
     slot,
     secret: randomBytes(32).toString('hex'),
+    chap,
     isDeleting: false,
-    membership: makeInitialMembership(copies),
+    membership: makeInitialMembership(copies, sizeBytes),
     establishedReplicas: policy.replicas,
     revision: 1,
     nextReplicaNumber: copies.length + 1,
@@ -66,8 +68,21 @@ export function withUpdate(
   const labels = updateLabels(record.labels, update);
   const policy = readPolicy(labels);
   if (policy.replicas > record.spec.replicas) checkRoom(policy.replicas, nodes, nodesOf(record));
-  const next = { ...record, labels, spec: { ...record.spec, ...policy } };
+  const sizeBytes = update.size === undefined ? record.spec.sizeBytes : parseSize(update.size);
+  checkSize(record, sizeBytes);
+  const chap = update.chap === undefined ? record.chap : update.chap;
+  const next = { ...record, labels, chap, spec: { ...record.spec, ...policy, sizeBytes } };
   return isSame(record, next) ? record : next;
+}
+
+/** A size that no copy was grown to yet may be taken back; what initiators have seen stays. */
+function checkSize({ spec, membership }: VolumeRecord, sizeBytes: number): void {
+  if (sizeBytes >= membership.sizeBytes) return;
+  const [has, wanted] = [membership.sizeBytes, sizeBytes].map(formatSize);
+  throw new KeelsonError(
+    'FAILED_PRECONDITION',
+    `update volume ${addressOf(spec)}: size: expected at least ${has}, which it has, got ${wanted}; a volume never shrinks: make a smaller one and copy`,
+  );
 }
 
 /**
@@ -156,7 +171,7 @@ function withEdit(record: VolumeRecord, edit: CopyEdit): VolumeRecord {
 }
 
 function isSame(a: VolumeRecord, b: VolumeRecord): boolean {
-  const show = ({ spec, labels }: VolumeRecord) =>
-    JSON.stringify([spec, Object.entries(labels).sort()]);
+  const show = ({ spec, labels, chap }: VolumeRecord) =>
+    JSON.stringify([spec, Object.entries(labels).sort(), chap]);
   return show(a) === show(b);
 }

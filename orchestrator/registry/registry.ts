@@ -181,14 +181,14 @@ export class Registry {
     await this.settle();
     this.#file.checkUsable();
     const record = this.require(address);
-    const { spec, slot, membership, revision, leaving, goneInstances } = record;
+    const { spec, slot, membership, revision, leaving, goneInstances, chap } = record;
     const volume = { ...spec, replicas: record.establishedReplicas };
     const addresses = Object.entries(membership.copies).map(([replicaId, { node }]) => [
       replicaId,
       { host: replicaHost(slot, node), port: REPLICATION_PORT },
     ]);
     return {
-      ...{ revision, volume, membership, leaving, goneInstances },
+      ...{ revision, volume, membership, leaving, goneInstances, chap },
       addresses: Object.fromEntries(addresses),
     };
   }

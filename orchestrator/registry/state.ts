@@ -1,3 +1,4 @@
+import { decodeChapOrNull } from '../../controller/protocol/chap-credentials.ts';
 import { decodeMembership } from '../../controller/protocol/membership.ts';
 import { decodeVolumeSpec } from '../../controller/protocol/registration.ts';
 import { KeelsonError } from '../../replica/common/errors.ts';
@@ -90,7 +91,12 @@ function decodeNode(value: unknown): NodeRecord {
 function decodeRecord(value: unknown): VolumeRecord {
   const fields = readObject(value, 'volume record');
   return {
-    spec: decodeVolumeSpec(fields.spec),
+    // States from before there were access rules have none; their volumes are open to all, as ever.
+    spec: decodeVolumeSpec({
+      ...{ initiators: [], allowsSanitize: false },
+      ...readObject(fields.spec, 'spec'),
+    }),
+    chap: decodeChapOrNull(fields.chap ?? null),
     labels: decodeLabels(fields.labels),
     slot: readInteger(fields, 'slot', { min: 0, max: MAX_SLOTS - 1 }),
     secret: readString(fields, 'secret', 64),

@@ -13,11 +13,18 @@ export interface Finished {
 export async function run(
   command: string,
   args: readonly string[],
-  options: { timeoutMs?: number; cwd?: string; onOutput?: (text: string) => void } = {},
+  options: {
+    timeoutMs?: number;
+    cwd?: string;
+    /** Beside the environment of this process. */
+    environment?: Readonly<Record<string, string>>;
+    onOutput?: (text: string) => void;
+  } = {},
 ): Promise<Finished> {
   const child = spawn(command, args, {
     stdio: ['ignore', 'pipe', 'pipe'],
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
+    env: { ...process.env, ...options.environment },
   });
   let stdout = '';
   let stderr = '';

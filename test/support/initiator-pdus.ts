@@ -1,3 +1,6 @@
+import { nodeCryptography } from '../../controller/io/cryptography.ts';
+import type { Access } from '../../controller/iscsi/access.ts';
+import { NO_BYTES } from '../../controller/iscsi/bhs.ts';
 import {
   COMMAND_FLAG,
   FINAL,
@@ -5,6 +8,7 @@ import {
   NO_TAG,
   REQUEST,
 } from '../../controller/iscsi/constants.ts';
+import { type Digests, NO_DIGESTS } from '../../controller/iscsi/digest.ts';
 import type { Pdu, TargetEffect, TargetEvent } from '../../controller/iscsi/step.ts';
 import { IscsiTarget } from '../../controller/iscsi/target.ts';
 import type { ScsiOutcome } from '../../controller/scsi/plan.ts';
@@ -12,12 +16,16 @@ import type { ScsiOutcome } from '../../controller/scsi/plan.ts';
 export const TARGET_NAME = 'iqn.2026-01.io.keelson:default.vol1';
 export const INITIATOR_NAME = 'iqn.2026-01.io.keelson:tester';
 
-export function makeTarget(): IscsiTarget {
-  return new IscsiTarget({
+export function makeTarget(access: Partial<Access> = {}): IscsiTarget {
+  const config = {
     targetName: TARGET_NAME,
     targetAlias: 'default/vol1',
     portal: '127.0.1.1:3260',
     portalGroupTag: 1,
+  } as const;
+  return new IscsiTarget(config, {
+    access: { initiators: [], chap: null, ...access },
+    cryptography: nodeCryptography,
   });
 }
 
@@ -46,9 +54,27 @@ export function makePdu(fields: PduFields): Pdu {
 }
 
 /** The PDU as it travels. */
-export function wireBytes(pdu: Pdu): Buffer {
-  const padding = Buffer.alloc((4 - (pdu.data.length % 4)) % 4);
-  return Buffer.concat([pdu.header, pdu.ahs, pdu.data, padding]);
+export function wireBytes(pdu: Pdu, digests: Digests = NO_DIGESTS): Buffer {
+  const header = Buffer.concat([pdu.header, pdu.ahs]);
+  const data = Buffer.concat([pdu.data, Buffer.alloc(-pdu.data.length & 3)]);
+  return Buffer.concat([
+    header,
+    digests.header ? digestBytes(header) : NO_BYTES,
+    data,
+    digests.data && data.length > 0 ? digestBytes(data) : NO_BYTES,
+  ]);
+}
+
+/** CRC-32C bit by bit (RFC 7143 section 13.1), as a check on the one that the target uses. */
+export function digestBytes(covered: Buffer): Buffer {
+  let rest = 0xffffffff;
+  for (const byte of covered) {
+    rest ^= byte;
+    for (let bit = 0; bit < 8; bit += 1) rest = (rest >>> 1) ^ ((rest & 1) === 1 ? 0x82f63b78 : 0);
+  }
+  const bytes = Buffer.alloc(4);
+  bytes.writeUInt32LE(~rest >>> 0);
+  return bytes;
 }
 
 export function text(...pairs: string[]): Buffer {
@@ -75,10 +101,12 @@ export class TestInitiator {
   nowMs = 0;
   #lastItt = 0x1000;
 
-  constructor(target: IscsiTarget, connection = 1) {
+  constructor(target: IscsiTarget, connection = 1, from: { peer?: string; nowMs?: number } = {}) {
     this.target = target;
     this.connection = connection;
-    this.step({ kind: 'opened', connection, peer: '127.0.0.1:4000', nowMs: 0 });
+    this.nowMs = from.nowMs ?? 0;
+    const peer = from.peer ?? '127.0.0.1:4000';
+    this.step({ kind: 'opened', connection, peer, nowMs: this.nowMs });
   }
 
   step(event: TargetEvent): TargetEffect[] {

@@ -9,7 +9,8 @@ import { lastSentence, openChildLog } from './child-log.ts';
 export interface ChildCommand {
   readonly program: string;
   readonly arguments: readonly string[];
-  readonly environment: Readonly<Record<string, string>>;
+  /** Beside our own; what is undefined is not passed on. */
+  readonly environment: Readonly<Record<string, string | undefined>>;
   readonly logPath: string;
 }
 

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { CHAP_VARIABLES } from '../../../controller/protocol/chap-credentials.ts';
 import { assert } from '../../../replica/common/assert.ts';
 import { monotonicClock } from '../../../replica/common/clock.ts';
 import { copyDirectoryName, replicaHost } from '../../model/layout.ts';
@@ -172,6 +173,8 @@ export class ProcessPlatform implements Platform {
       environment: {
         KEELSON_VOLUME_SECRET: spec.secret,
         NODE_COMPILE_CACHE: compileCacheOf(root),
+        // Each volume has its own; else one that shows none would still ask for some.
+        ...Object.fromEntries(Object.values(CHAP_VARIABLES).map((name) => [name, undefined])),
       },
       logPath: join(root, 'logs', logName),
     };

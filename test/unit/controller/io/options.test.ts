@@ -9,17 +9,18 @@ const ARGUMENTS = {
 function read(
   change: Record<string, string | undefined> = {},
   secret: string | undefined = SECRET,
+  environment: Record<string, string> = {},
 ) {
   const given = Object.entries({ ...ARGUMENTS, ...change });
   const args = given.flatMap(([name, value]) => (value === undefined ? [] : [`--${name}`, value]));
-  return readOptions(args, { KEELSON_VOLUME_SECRET: secret });
+  return readOptions(args, { ...environment, KEELSON_VOLUME_SECRET: secret });
 }
 
 test('controller options take the real ports unless told otherwise', () => {
   expect(read()).toEqual({
     ...{ namespace: 'default', name: 'db', instanceId: 'i-1' },
     ...{ registry: ARGUMENTS.registry, host: '127.0.0.1' },
-    ...{ port: 3260, adminPort: 3261, secret: Buffer.from(SECRET, 'hex') },
+    ...{ port: 3260, adminPort: 3261, secret: Buffer.from(SECRET, 'hex'), chap: null },
   });
   expect(read({ port: '1', 'admin-port': '65535' })).toMatchObject({ port: 1, adminPort: 65_535 });
 });
@@ -43,4 +44,36 @@ test.each<[string, string | undefined]>([
 
 test('controller options refuse a missing secret', () => {
   expect(() => read({}, '')).toThrow('KEELSON_VOLUME_SECRET');
+});
+
+describe('CHAP credentials in the environment of a controller', () => {
+  const USER = { KEELSON_CHAP_USER: 'alice', KEELSON_CHAP_SECRET: 'open-sesame-1' };
+  const MUTUAL = {
+    ...{ KEELSON_CHAP_MUTUAL_USER: 'keelson', KEELSON_CHAP_MUTUAL_SECRET: 'open-sesame-2' },
+  };
+  const readChap = (environment: Record<string, string>) => read({}, SECRET, environment).chap;
+
+  test('are one user, and what the target proves itself with', () => {
+    const oneWay = {
+      users: [{ name: 'alice', secret: 'open-sesame-1' }],
+      ...{ mutual: null, allowsShortSecrets: false },
+    };
+    expect(readChap(USER)).toEqual(oneWay);
+    expect(readChap({ ...USER, ...MUTUAL })).toEqual({
+      ...oneWay,
+      mutual: { name: 'keelson', secret: 'open-sesame-2' },
+    });
+  });
+
+  test.each([
+    ['a user alone', { KEELSON_CHAP_USER: 'alice' }],
+    ['a secret alone', { KEELSON_CHAP_SECRET: 'open-sesame-1' }],
+    ['a short secret', { ...USER, KEELSON_CHAP_SECRET: 'open' }],
+    ['a mutual user only', MUTUAL],
+    ['a mutual user without a secret', { ...USER, KEELSON_CHAP_MUTUAL_USER: 'keelson' }],
+    ['one secret for both ways', { ...USER, ...MUTUAL, KEELSON_CHAP_SECRET: 'open-sesame-2' }],
+  ])('are refused with %s, and not shown', (_, environment) => {
+    expect(() => readChap(environment)).toThrow(/^start: KEELSON_CHAP_… in the environment: /);
+    expect(() => readChap(environment)).not.toThrow(/open/);
+  });
 });

@@ -7,10 +7,11 @@ import { makeRecord } from '../support/copies.ts';
 const RECORD = makeRecord([{}, {}]);
 const OTHER = makeRecord([{}, { state: 'stale' }], { version: 9, generation: 4 });
 const REGISTRATION = {
-  ...{ revision: 4, leaving: ['r1'], goneInstances: ['i0'] },
+  ...{ revision: 4, leaving: ['r1'], goneInstances: ['i0'], chap: null },
   volume: {
     ...{ id: 'v1', namespace: 'default', name: 'db', sizeBytes: 1024 * 1024 },
     ...{ replicas: 1, failureMode: 'soft', failureTolerance: 1 },
+    ...{ initiators: [], allowsSanitize: false },
   },
   membership: RECORD,
   addresses: { r0: { host: '127.0.0.11', port: 5703 } },

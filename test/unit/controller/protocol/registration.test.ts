@@ -11,11 +11,17 @@ const REGISTRATION: Registration = {
   volume: {
     ...{ id: 'v1', namespace: 'default', name: 'db', sizeBytes: 1024 * 1024 },
     ...{ replicas: 1, failureMode: 'soft', failureTolerance: 1 },
+    ...{ initiators: ['iqn.2026-11.com.example:a'], allowsSanitize: true },
   },
   membership: makeRecord([{}, {}]),
   addresses: { r0: { host: '127.0.0.11', port: 5703 }, r1: { host: '127.0.0.12', port: 5703 } },
   leaving: ['r1'],
   goneInstances: ['i0'],
+  chap: {
+    users: [{ name: 'alice', secret: 'open-sesame-1' }],
+    mutual: { name: 'target', secret: 'open-sesame-2' },
+    allowsShortSecrets: false,
+  },
 };
 
 test('registration decoder returns what was encoded', () => {
@@ -31,6 +37,9 @@ test.each<[string, unknown]>([
   ['replicas', 6],
   ['failureMode', 'medium'],
   ['failureTolerance', 5],
+  ['initiators', 'iqn.2026-11.com.example:a'],
+  ['initiators', Array.from({ length: 129 }, () => 'iqn.2026-11.com.example:a')],
+  ['allowsSanitize', 'allow'],
 ])('registration decoder refuses a volume whose %s is %p', (field, value) => {
   const volume = { ...REGISTRATION.volume, [field]: value };
   expect(() => decodeRegistration({ ...REGISTRATION, volume })).toThrow(field);

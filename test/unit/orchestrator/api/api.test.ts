@@ -19,7 +19,7 @@ function statusWith(sessions: number): ControllerStatus {
     epoch: 1,
     generation: 1,
     health: 'degraded',
-    target: { name: 'iqn', portal: '127.0.1.1:3260', sessions },
+    target: { name: 'iqn', portal: '127.0.1.1:3260', sessions, chap: 'none' },
     copies: [
       { replicaId: 'r1', node: 'node1', state: 'in-sync', isConnected: true, isPrimary: true },
     ],
@@ -130,7 +130,7 @@ describe('the API', () => {
       'INVALID_ARGUMENT',
       'to add and to remove',
     ],
-    [{ labels: { env: 'a' } }, 'INVALID_ARGUMENT', 'expected labelsAdd, labelsRemove'],
+    [{ labels: { env: 'a' } }, 'INVALID_ARGUMENT', 'expected labelsAdd, labelsRemove, size, chap'],
     [
       { labelsAdd: { 'keelson.io/replicas': '3' } },
       'FAILED_PRECONDITION',

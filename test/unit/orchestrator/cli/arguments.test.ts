@@ -41,6 +41,10 @@ test('S35 volume update takes labels to add and to remove, and namespace/name', 
 });
 
 test.each([
+  ['volume create --chap-file /run/c v', { kind: 'volume create', chapFile: '/run/c' }],
+  ['volume update --chap-file c v', { labelsAdd: {}, labelsRemove: [], chapFile: 'c' }],
+  ['volume update --no-chap v', { labelsAdd: {}, labelsRemove: [], chapFile: null }],
+  ['chap secret', { kind: 'chap secret' }],
   ['volume ls', { kind: 'volume ls' }],
   ['volume ls -n team -o json', { kind: 'volume ls', namespace: 'team', output: 'json' }],
   ['volume inspect team/a', { volume: { namespace: 'team', name: 'a' } }],
@@ -65,7 +69,11 @@ test.each([
   ['volume create', /expected one volume, got 0/],
   ['volume rm a b', /expected one volume, got 2/],
   ['volume ls a', /takes no name/],
-  ['volume update v', /expected --label-add KEY=VALUE or --label-rm KEY/],
+  ['volume update v', /expected --size SIZE, --label-add KEY=VALUE, .* or --no-chap/],
+  ['volume update --no-chap --chap-file c v', /give --chap-file or --no-chap, not both/],
+  ['volume create --no-chap v', /volume create takes no --no-chap/],
+  ['volume inspect --chap-file c v', /volume inspect takes no --chap-file/],
+  ['chap secret v', /chap secret takes no name/],
   ['volume update --label a=1 v', /volume update takes no --label/],
   ['volume update --label-add a v', /--label-add: expected KEY=VALUE, got a/],
   ['node cordon', /expected one node, got 0/],

@@ -1,3 +1,6 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { parseCommand } from '../../../../orchestrator/cli/arguments.ts';
 import { formatCopies } from '../../../../orchestrator/cli/format.ts';
 import { runCommand } from '../../../../orchestrator/cli/run.ts';
@@ -47,6 +50,39 @@ test('S32 keelson volume create prints the volume, and ls, inspect and rm find i
   expect(await keelson('node uncordon node1')).toBe('node1\n');
   expect(await keelson('volume rm --force volume-name')).toBe('default/volume-name\n');
   expect(await keelson('volume ls')).not.toContain('volume-name');
+});
+
+test('keelson volume create, update and inspect tell what must be proved, and no secret', async () => {
+  const directory = mkdtempSync(join(tmpdir(), 'keelson-cli-'));
+  const path = join(directory, 'chap');
+  const shown: string[] = [];
+  const inspect = async () => {
+    const text = await keelson('volume inspect locked');
+    shown.push(text, await keelson('volume inspect -o json locked'));
+    return text;
+  };
+  try {
+    writeFileSync(path, 'user alice open-sesame-1', { mode: 0o600 });
+    shown.push(await keelson(`volume create --chap-file ${path} -o json locked`));
+    expect(await inspect()).toMatch(/CHAP: +one-way\nInitiators: +all\n/);
+    writeFileSync(path, 'user alice open-sesame-1\nmutual-user keelson open-sesame-2');
+    shown.push(await keelson(`volume update --chap-file ${path} -o json locked`));
+    const initiators = '--label-add keelson.io/initiators=iqn.2026-11.com.example:a';
+    await keelson(`volume update ${initiators} locked`);
+    expect(await inspect()).toMatch(/CHAP: +mutual\nInitiators: +iqn.2026-11.com.example:a\n/);
+    await keelson('volume update --no-chap locked');
+    expect(await inspect()).toMatch(/CHAP: +none\n/);
+    expect(shown.join()).not.toContain('open-sesame');
+  } finally {
+    rmSync(directory, { recursive: true });
+    await keelson('volume rm --force locked');
+  }
+});
+
+test('keelson chap secret makes 16 random bytes as text', async () => {
+  const secrets = [await keelson('chap secret'), await keelson('chap secret')];
+  for (const secret of secrets) expect(secret).toMatch(/^[0-9a-f]{32}\n$/);
+  expect(secrets[0]).not.toBe(secrets[1]);
 });
 
 test('keelson tells how to start an orchestrator when none answers', async () => {

@@ -1,6 +1,9 @@
 import { plainLabels, readPolicy } from '../../../../orchestrator/model/labels.ts';
 
-const DEFAULTS = { replicas: 0, failureMode: 'soft', failureTolerance: 0 };
+const DEFAULTS = {
+  ...{ replicas: 0, failureMode: 'soft', failureTolerance: 0 },
+  ...{ initiators: [], allowsSanitize: false },
+};
 
 describe('S4 the replica count', () => {
   test.each([0, 1, 2, 3, 4, 5])('may be %i', (replicas) => {
@@ -42,6 +45,37 @@ test('S27 the tolerance is taken from its label', () => {
 test('S31 storageos.feature.replicas is accepted from 1 to 5', () => {
   expect(readPolicy({ 'storageos.feature.replicas': '5' }).replicas).toBe(5);
   expect(() => readPolicy({ 'storageos.feature.replicas': '0' })).toThrow(/from 1 to 5/);
+});
+
+describe('who may log in', () => {
+  const initiatorsIn = (value: string) => readPolicy({ 'keelson.io/initiators': value }).initiators;
+
+  test('is a list of names, folded, each once', () => {
+    expect(initiatorsIn('iqn.2026-11.com.example:A, eui.0123456789ABCDEF')).toEqual([
+      'iqn.2026-11.com.example:a',
+      'eui.0123456789abcdef',
+    ]);
+    expect(initiatorsIn('iqn.2026-11.com.x:a,IQN.2026-11.com.x:a')).toHaveLength(1);
+  });
+
+  test.each(['', ' ', 'host1', 'iqn.2026-11.com.x:a,', 'iqn.2026-11.com.x:a;iqn.2026-11.com.x:b'])(
+    'is refused, given as %j',
+    (value) => expect(() => initiatorsIn(value)).toThrow('label keelson.io/initiators: expected'),
+  );
+
+  test('has at most 128 names', () => {
+    const names = Array.from({ length: 129 }, (_, index) => `iqn.2026-11.com.x:${index}`);
+    expect(initiatorsIn(names.slice(1).join())).toHaveLength(128);
+    expect(() => initiatorsIn(names.join())).toThrow('expected 1 to 128 names, got "129"');
+  });
+});
+
+test.each([
+  ['allow', true],
+  ['refuse', false],
+])('SANITIZE is decided by its label: %s', (value, allowsSanitize) => {
+  expect(readPolicy({ 'keelson.io/sanitize': value })).toEqual({ ...DEFAULTS, allowsSanitize });
+  expect(() => readPolicy({ 'keelson.io/sanitize': 'yes' })).toThrow('expected allow or refuse');
 });
 
 describe('N7 labels', () => {

@@ -1,4 +1,5 @@
 import { targetNameOf } from '../../../../controller/protocol/target-name.ts';
+import { readPolicy } from '../../../../orchestrator/model/labels.ts';
 import { decodeVolumeRequest, parseVolumeName } from '../../../../orchestrator/model/volume.ts';
 
 test('a volume is addressed as NAME or NAMESPACE/NAME', () => {
@@ -20,8 +21,9 @@ test('a volume request takes its defaults, when only a name is given', () => {
     namespace: 'default',
     name: 'a'.repeat(63),
     sizeBytes: 1024 ** 3,
-    policy: { replicas: 0, failureMode: 'soft', failureTolerance: 0 },
+    policy: readPolicy({}),
     labels: {},
+    chap: null,
   });
 });
 

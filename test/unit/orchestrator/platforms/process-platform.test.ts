@@ -38,8 +38,11 @@ test('a process that cannot start is tried ever more slowly, with its reason tol
     namespace: 'default',
     name: 'broken',
     sizeBytes: 1024 ** 2,
-    policy: { replicas: 0, failureMode: 'soft', failureTolerance: 0 },
-    labels: {},
+    policy: {
+      ...{ replicas: 0, failureMode: 'soft', failureTolerance: 0 },
+      ...{ initiators: [], allowsSanitize: false },
+    },
+    ...{ labels: {}, chap: null },
   });
   const reason = 'code 1: listen on 127.0.1.1:3260: the port is in use';
   await world.waitForEvent(new RegExp(`controller exited \\(${reason}\\), restarting$`));
