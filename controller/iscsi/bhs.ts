@@ -42,6 +42,7 @@ export const BHS = {
   statSN: 24,
   expCmdSN: 28,
   cdb: 32,
+  refCmdSN: 32,
   maxCmdSN: 32,
   dataSN: 36,
   loginStatus: 36,

@@ -10,6 +10,8 @@ export class CommandWindow {
   #statSN = 0;
   #expCmdSN: number;
   #taken = 0;
+  /** How many numbers from `#expCmdSN` on were rejected and may come again. */
+  #rejected = 0;
 
   constructor(expCmdSN: number) {
     this.#expCmdSN = expCmdSN;
@@ -18,13 +20,33 @@ export class CommandWindow {
   /**
    * Admits a non-immediate request in CmdSN order. Outside the window, or seen before: to be
    * ignored silently. A gap cannot fill: requests travel in CmdSN order on the only connection.
+   * One that a reject left is passed over when the initiator goes on behind it.
    */
   admit(cmdSN: number): 'next' | 'ignore' | 'gap' {
     const distance = (cmdSN - this.#expCmdSN) >>> 0;
     if (distance >= QUEUE_DEPTH - this.#taken) return 'ignore';
-    if (distance > 0) return 'gap';
-    this.#expCmdSN = (this.#expCmdSN + 1) >>> 0;
+    if (distance > this.#rejected) return 'gap';
+    this.#expCmdSN = (cmdSN + 1) >>> 0;
+    this.#rejected = Math.max(0, this.#rejected - distance - 1);
     return 'next';
+  }
+
+  /**
+   * The request that was just admitted is rejected: its CmdSN does not count as received, and may
+   * come again in a request that is right (section 11.17.1).
+   */
+  reject(): void {
+    this.#expCmdSN = (this.#expCmdSN - 1) >>> 0;
+    this.#rejected += 1;
+  }
+
+  /** The initiator gives up a request that was rejected: whether `cmdSN` was one, and is passed. */
+  passOver(cmdSN: number): boolean {
+    const distance = (cmdSN - this.#expCmdSN) >>> 0;
+    if (distance >= this.#rejected) return false;
+    this.#expCmdSN = (cmdSN + 1) >>> 0;
+    this.#rejected -= distance + 1;
+    return true;
   }
 
   /**

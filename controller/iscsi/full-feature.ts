@@ -35,6 +35,7 @@ export function receiveFullFeature(
 ): string | undefined {
   const { header } = pdu;
   const opcode = opcodeOf(header);
+  if (pdu.isDamaged === true) return receiveDamaged(parts, session, pdu, effects);
   if (opcode === REQUEST.DATA_OUT) {
     receiveDataOut(parts.tasks, session, pdu, effects);
     return undefined;
@@ -52,8 +53,30 @@ export function receiveFullFeature(
   const reason = session.isDiscovery
     ? receiveInDiscovery(parts, session, pdu, effects)
     : receiveRequest(parts, session, pdu, effects);
-  if (reason !== undefined) sendReject(session, reason, header, effects);
+  if (reason === undefined) return undefined;
+  if (!isImmediate(header)) session.window.reject();
+  sendReject(session, reason, header, effects);
   return undefined;
+}
+
+/**
+ * A PDU with a wrong data digest is rejected and dropped (RFC 7143 section 7.8). The write that a
+ * Data-Out belonged to fails once all its data came. Any other PDU leaves a gap in the CmdSNs,
+ * unless it is immediate; to fill it is recovery within a connection, which is level 1. At level 0
+ * the session starts over (section 7.1.5), and its initiator sends the command again at once.
+ */
+function receiveDamaged(
+  parts: FullFeatureParts,
+  session: Session,
+  pdu: Pdu,
+  effects: TargetEffect[],
+): string | undefined {
+  sendReject(session, REJECT_REASON.DATA_DIGEST_ERROR, pdu.header, effects);
+  if (opcodeOf(pdu.header) === REQUEST.DATA_OUT) {
+    receiveDataOut(parts.tasks, session, pdu, effects);
+    return undefined;
+  }
+  return isImmediate(pdu.header) ? undefined : 'data digest error';
 }
 
 function receiveRequest(

@@ -8,7 +8,7 @@ import {
   type TransportSense,
 } from './constants.ts';
 import { MAX_IMMEDIATE } from './limits.ts';
-import { sendTransportFailure } from './scsi-response.ts';
+import { sendNoRoom, sendTransportFailure } from './scsi-response.ts';
 import type { Session } from './session.ts';
 import { solicit } from './solicitation.ts';
 import type { Pdu, TargetEffect } from './step.ts';
@@ -49,6 +49,16 @@ export function receiveCommand(
     sendTransportFailure(task, failure, effects);
     return undefined;
   }
+  // Counted although it may not come: what is announced cannot be refused later on.
+  const unaskedBytes = isFinal
+    ? data.length
+    : Math.min(expectedBytes, session.parameters.firstBurstLength);
+  if (!session.room.take(unaskedBytes)) {
+    tasks.remove(task, effects);
+    sendNoRoom(task, effects);
+    return undefined;
+  }
+  task.heldBytes = unaskedBytes;
   if (data.length === expectedBytes) {
     tasks.execute(task, data, effects);
     return undefined;
@@ -73,7 +83,7 @@ export function receiveDataOut(
   const task = session.tasks.get(ittOf(pdu.header));
   if (task?.state.kind !== 'gathering') return;
   const { transfer } = task.state;
-  const failure = transfer.take(pdu);
+  const failure = transfer.take(pdu) ?? whyUnusable(transfer);
   if (failure !== undefined) {
     tasks.remove(task, effects);
     sendTransportFailure(task, failure, effects);
@@ -82,6 +92,13 @@ export function receiveDataOut(
   } else {
     solicit(task, transfer, effects);
   }
+}
+
+/** Section 7.8: a write with damaged data fails, but not before all of its data is in. */
+function whyUnusable(transfer: WriteTransfer): TransportSense | undefined {
+  return transfer.isComplete && transfer.isDamaged
+    ? TRANSPORT_SENSE.PROTOCOL_SERVICE_CRC_ERROR
+    : undefined;
 }
 
 /** Whether this much data may come with a command, and more of it unasked behind it. */

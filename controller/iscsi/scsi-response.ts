@@ -12,6 +12,8 @@ import type { Task } from './tasks.ts';
 
 const SCSI_GOOD = 0x00;
 const SCSI_CHECK_CONDITION = 0x02;
+const SCSI_BUSY = 0x08;
+const SCSI_TASK_SET_FULL = 0x28;
 const SENSE_KEY_ABORTED_COMMAND = 0x0b;
 
 /**
@@ -42,6 +44,16 @@ export function sendTransportFailure(
   sense[7] = sense.length - 8;
   sense.writeUInt16BE(reason, 12);
   const outcome = { status: SCSI_CHECK_CONDITION, dataIn: NO_BYTES, sense, transferBytes: 0 };
+  sendResponse(task, outcome, effects, task.r2tCount);
+}
+
+/**
+ * Ends a write for whose data there is no room; its initiator sends it again later. BUSY is the same
+ * for one that has nothing else under way (SAM-5 section 5.3.1).
+ */
+export function sendNoRoom(task: Task, effects: TargetEffect[]): void {
+  const status = task.session.tasks.size > 0 ? SCSI_TASK_SET_FULL : SCSI_BUSY;
+  const outcome = { status, dataIn: NO_BYTES, sense: undefined, transferBytes: 0 };
   sendResponse(task, outcome, effects, task.r2tCount);
 }
 

@@ -1,6 +1,7 @@
 import type { NexusId } from '../scsi/plan.ts';
 import type { CommandWindow } from './command-window.ts';
 import { NO_TAG } from './constants.ts';
+import type { AddressRoom } from './data-room.ts';
 import type { LoginResult } from './login.ts';
 import type { Negotiation, SessionParameters } from './negotiation.ts';
 import type { ConnectionId, TargetEffect } from './step.ts';
@@ -33,6 +34,8 @@ export class Session {
   readonly tasks = new Map<number, Task>();
   /** Writes that wait for their R2T until `solicitedBytes` leaves room, in order of arrival. */
   readonly waitingWrites: Task[] = [];
+  /** What writes of this session may hold, with the others of its address. */
+  readonly room: AddressRoom;
   /** Bytes asked for by R2T, of writes that are not done. */
   solicitedBytes = 0;
   /** Immediate commands and task management requests under way. */
@@ -41,10 +44,14 @@ export class Session {
   isOpen = true;
   #lastTag = 0;
 
-  constructor(ids: { connection: ConnectionId; nexus: NexusId; tsih: number }, login: LoginResult) {
+  constructor(
+    ids: { connection: ConnectionId; nexus: NexusId; tsih: number; room: AddressRoom },
+    login: LoginResult,
+  ) {
     this.connection = ids.connection;
     this.nexus = ids.nexus;
     this.tsih = ids.tsih;
+    this.room = ids.room;
     this.initiatorName = login.initiatorName;
     this.isid = login.isid;
     this.cid = login.cid;

@@ -1,6 +1,7 @@
 import { assert } from '../../replica/common/assert.ts';
 import { BHS, makeHeader } from './bhs.ts';
 import { FINAL, RESPONSE } from './constants.ts';
+import type { DataRoom } from './data-room.ts';
 import { SOLICITED_BYTES_PER_SESSION } from './limits.ts';
 import type { Session } from './session.ts';
 import type { TargetEffect } from './step.ts';
@@ -8,8 +9,9 @@ import type { Task } from './tasks.ts';
 import type { Burst, WriteTransfer } from './transfer.ts';
 
 /**
- * Asks for the data of a write that did not come unasked (RFC 7143 section 11.8). What a session is
- * asked for at a time is bounded; a write that does not fit waits until others are done.
+ * Asks for the data of a write that did not come unasked (RFC 7143 section 11.8). What a session,
+ * an address and all together are asked for at a time is bounded; a write that does not fit waits
+ * until others are done.
  */
 export function solicit(task: Task, transfer: WriteTransfer, effects: TargetEffect[]): void {
   const { session } = task;
@@ -17,10 +19,13 @@ export function solicit(task: Task, transfer: WriteTransfer, effects: TargetEffe
   if (task.solicitedBytes === 0) {
     const bytes = transfer.unaskedBytes;
     const isFirst = session.waitingWrites.length === 0 || session.waitingWrites[0] === task;
-    if (!isFirst || session.solicitedBytes + bytes > SOLICITED_BYTES_PER_SESSION) {
+    const isFull = session.solicitedBytes + bytes > SOLICITED_BYTES_PER_SESSION;
+    if (!isFirst || isFull || !session.room.take(bytes)) {
       if (!session.waitingWrites.includes(task)) session.waitingWrites.push(task);
+      session.room.whole.waiting.add(session);
       return;
     }
+    task.heldBytes += bytes;
     task.solicitedBytes = bytes;
     session.solicitedBytes += bytes;
   }
@@ -31,9 +36,15 @@ export function solicit(task: Task, transfer: WriteTransfer, effects: TargetEffe
   task.r2tCount = transfer.r2tCount;
 }
 
-/** Goes on with the writes that waited, as far as there is room now. */
-export function solicitWaiting(session: Session, effects: TargetEffect[]): void {
-  if (!session.isOpen) return;
+/** Goes on with the writes that waited, of all sessions, as far as there is room now. */
+export function solicitWaiting(room: DataRoom, effects: TargetEffect[]): void {
+  for (const session of room.waiting) {
+    if (session.isOpen) solicitFirst(session, effects);
+    if (!session.isOpen || session.waitingWrites.length === 0) room.waiting.delete(session);
+  }
+}
+
+function solicitFirst(session: Session, effects: TargetEffect[]): void {
   for (let task = session.waitingWrites[0]; task !== undefined; task = session.waitingWrites[0]) {
     assert(task.state.kind === 'gathering', 'only writes that gather wait for room');
     solicit(task, task.state.transfer, effects);

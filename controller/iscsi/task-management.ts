@@ -1,3 +1,4 @@
+import type { NexusId } from '../scsi/plan.ts';
 import { BHS, flagsOf, isImmediate, ittOf, LUN_BYTES, makeHeader } from './bhs.ts';
 import {
   FINAL,
@@ -10,14 +11,24 @@ import {
 } from './constants.ts';
 import { MAX_IMMEDIATE } from './limits.ts';
 import type { Session } from './session.ts';
-import type { Pdu, TargetEffect } from './step.ts';
+import type { Pdu, TargetEffect, TaskId } from './step.ts';
 import type { Task, TaskTable } from './tasks.ts';
 
-/** A function whose response is owed until `waitingFor` tasks are done. */
-export interface PendingFunction {
+/** What is owed an answer when `waitingFor` tasks are done. */
+export type PendingAbort = PendingFunction | PendingPreemption;
+
+interface PendingFunction {
+  readonly kind: 'function';
   readonly session: Session;
   readonly itt: number;
   readonly isColdReset: boolean;
+  waitingFor: number;
+}
+
+interface PendingPreemption {
+  readonly kind: 'preemption';
+  readonly task: TaskId;
+  readonly nexuses: readonly NexusId[];
   waitingFor: number;
 }
 
@@ -59,23 +70,37 @@ export class TaskManagement {
       return undefined;
     }
     const pending: PendingFunction = {
+      kind: 'function',
       session,
       itt: ittOf(header),
       isColdReset: functionOf(header) === TASK_FUNCTION.TARGET_COLD_RESET,
       waitingFor: 0,
     };
     session.immediateCount += 1;
-    for (const task of concerned) {
-      if (!this.#tasks.abort(task, effects)) continue;
-      task.waiters ??= [];
-      task.waiters.push(pending);
-      pending.waitingFor += 1;
-    }
+    this.#abort(concerned, pending, effects);
     if (functionOf(header) >= TASK_FUNCTION.LOGICAL_UNIT_RESET) {
       effects.push({ kind: 'logical-unit-reset', nexus: session.nexus });
     }
     if (pending.waitingFor === 0) this.#finish(pending, effects);
     return undefined;
+  }
+
+  /**
+   * PREEMPT AND ABORT (SPC-4 clause 5.13.11.2.6), by task `by`. TAS is 0 in the control mode page:
+   * the initiators get no response for what is aborted, but a unit attention.
+   */
+  abortNexuses(by: TaskId, nexuses: readonly NexusId[], effects: TargetEffect[]): void {
+    const preempted = [...this.#sessions()].filter(({ nexus }) => nexuses.includes(nexus));
+    const concerned = tasksOf(preempted).filter((task) => task.id !== by);
+    const lost = new Set(concerned.map(({ session }) => session.nexus));
+    const pending: PendingPreemption = {
+      kind: 'preemption',
+      task: by,
+      nexuses: [...lost],
+      waitingFor: 0,
+    };
+    this.#abort(concerned, pending, effects);
+    if (pending.waitingFor === 0) this.#finish(pending, effects);
   }
 
   /** A task that functions may be waiting for is done. */
@@ -87,7 +112,20 @@ export class TaskManagement {
     }
   }
 
-  #finish(pending: PendingFunction, effects: TargetEffect[]): void {
+  #abort(concerned: readonly Task[], pending: PendingAbort, effects: TargetEffect[]): void {
+    for (const task of concerned) {
+      if (!this.#tasks.abort(task, effects)) continue;
+      task.waiters ??= [];
+      task.waiters.push(pending);
+      pending.waitingFor += 1;
+    }
+  }
+
+  #finish(pending: PendingAbort, effects: TargetEffect[]): void {
+    if (pending.kind === 'preemption') {
+      effects.push({ kind: 'tasks-aborted', task: pending.task, nexuses: pending.nexuses });
+      return;
+    }
     const { session } = pending;
     if (!session.isOpen) return;
     session.immediateCount -= 1;
@@ -99,9 +137,12 @@ export class TaskManagement {
   #concernedTasks(session: Session, header: Buffer): Task[] | TaskResponse {
     switch (functionOf(header)) {
       case TASK_FUNCTION.ABORT_TASK: {
-        // One connection delivers in order: a task we do not know is over, or never was.
         const task = session.tasks.get(header.readUInt32BE(BHS.referencedTaskTag));
-        return task === undefined ? TASK_RESPONSE.TASK_DOES_NOT_EXIST : [task];
+        if (task !== undefined) return [task];
+        // One connection delivers in order: a task we do not know is over, or was rejected (11.6.1).
+        return session.window.passOver(header.readUInt32BE(BHS.refCmdSN))
+          ? TASK_RESPONSE.FUNCTION_COMPLETE
+          : TASK_RESPONSE.TASK_DOES_NOT_EXIST;
       }
       case TASK_FUNCTION.ABORT_TASK_SET:
       case TASK_FUNCTION.CLEAR_TASK_SET:

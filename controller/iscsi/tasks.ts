@@ -4,7 +4,7 @@ import { COMMAND_FLAG } from './constants.ts';
 import type { Session } from './session.ts';
 import { solicitWaiting } from './solicitation.ts';
 import type { Pdu, TargetEffect, TaskId } from './step.ts';
-import type { PendingFunction } from './task-management.ts';
+import type { PendingAbort } from './task-management.ts';
 import type { WriteTransfer } from './transfer.ts';
 
 /** One SCSI command from its arrival to its end. */
@@ -20,10 +20,12 @@ export interface Task {
   state: TaskState;
   /** R2Ts sent for it: counts towards ExpDataSN. */
   r2tCount: number;
+  /** What it took of the session's room for data, asked for and unasked. */
+  heldBytes: number;
   /** Its share of the session's `solicitedBytes`. */
   solicitedBytes: number;
-  /** Task management functions that answer once this task is done. */
-  waiters: PendingFunction[] | undefined;
+  /** Task management functions and preemptions that are answered once this task is done. */
+  waiters: PendingAbort[] | undefined;
 }
 
 export type TaskState =
@@ -60,6 +62,7 @@ export class TaskTable {
       expectedBytes: header.readUInt32BE(BHS.expectedDataTransferLength),
       state: EXECUTING,
       r2tCount: 0,
+      heldBytes: 0,
       solicitedBytes: 0,
       waiters: undefined,
     };
@@ -120,10 +123,10 @@ export class TaskTable {
       const waiting = session.waitingWrites.indexOf(task);
       if (waiting >= 0) session.waitingWrites.splice(waiting, 1);
     }
-    if (task.solicitedBytes > 0) {
-      session.solicitedBytes -= task.solicitedBytes;
-      solicitWaiting(session, effects);
-    }
+    if (task.heldBytes === 0) return;
+    session.solicitedBytes -= task.solicitedBytes;
+    session.room.give(task.heldBytes);
+    if (session.room.whole.waiting.size > 0) solicitWaiting(session.room.whole, effects);
   }
 }
 

@@ -36,7 +36,7 @@ export function receiveText(
     if (text === 'too-long') return REJECT_REASON.PROTOCOL_ERROR;
     if (text !== 'more') {
       const pairs = decodeText(text);
-      if (pairs === undefined) return REJECT_REASON.PROTOCOL_ERROR;
+      if (pairs === undefined || hasKeyTwice(pairs)) return REJECT_REASON.PROTOCOL_ERROR;
       exchange.answer(encodeText(answerPairs(config, session, pairs)));
     }
   }
@@ -61,6 +61,11 @@ function respond(
   header.writeUInt32BE(ttt, BHS.ttt);
   session.window.stampStatus(header);
   session.send(header, data, effects);
+}
+
+/** A key is negotiated once in an exchange (section 6.3); nothing of it holds otherwise. */
+function hasKeyTwice(pairs: readonly TextPair[]): boolean {
+  return new Set(pairs.map(([key]) => key)).size < pairs.length;
 }
 
 function answerPairs(

@@ -33,6 +33,7 @@ export class WriteTransfer {
   #unsolicitedDataSN = 0;
   #solicitedTo = 0;
   #r2tCount = 0;
+  #isDamaged = false;
 
   /** @param firstBurstLength how much may come unasked; 0 when Data-Out PDUs may not */
   constructor(expectedBytes: number, immediateData: Buffer, firstBurstLength: number) {
@@ -48,6 +49,11 @@ export class WriteTransfer {
     return this.#received === this.data.length;
   }
 
+  /** Some of the data was not what its digest said. */
+  get isDamaged(): boolean {
+    return this.#isDamaged;
+  }
+
   /** Bytes that R2Ts have not asked for yet. */
   get unaskedBytes(): number {
     return this.data.length - this.#solicitedTo;
@@ -59,6 +65,7 @@ export class WriteTransfer {
 
   /** Takes one Data-Out PDU. Returns why it does not belong here, as sense for the initiator. */
   take(pdu: Pdu): TransportSense | undefined {
+    this.#isDamaged ||= pdu.isDamaged === true;
     const ttt = pdu.header.readUInt32BE(BHS.ttt);
     return ttt === NO_TAG ? this.#takeUnsolicited(pdu) : this.#takeSolicited(pdu, ttt);
   }

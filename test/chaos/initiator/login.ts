@@ -1,5 +1,6 @@
 import { connect, type Socket } from 'node:net';
 import { IMMEDIATE, LOGIN_STATUS, REQUEST, RESPONSE } from '../../../controller/iscsi/constants.ts';
+import { type Digests, NO_DIGESTS } from '../../../controller/iscsi/digest.ts';
 import { PduFramer } from '../../../controller/iscsi/framer.ts';
 import type { Pdu } from '../../../controller/iscsi/step.ts';
 import { makePdu, text, wireBytes } from '../../support/initiator-pdus.ts';
@@ -10,6 +11,8 @@ export interface Target {
   readonly port: number;
   readonly targetName: string;
   readonly initiatorName: string;
+  /** CRC-32C to be asked for; none unless told. */
+  readonly digests?: Digests;
 }
 
 /** A stopped controller accepts connections, by its kernel, and never answers. */
@@ -28,8 +31,6 @@ const ISID = { 8: 0x00023d00, 12: 0x00010000 };
 /** Small bursts, so that large writes go through several R2Ts. */
 const KEYS = [
   'SessionType=Normal',
-  'HeaderDigest=None',
-  'DataDigest=None',
   'InitialR2T=Yes',
   'ImmediateData=Yes',
   `MaxRecvDataSegmentLength=${MAX_SEGMENT_BYTES}`,
@@ -47,19 +48,25 @@ export async function logIn(target: Target): Promise<Session | string> {
   const framer = new PduFramer(MAX_SEGMENT_BYTES);
   socket.on('connect', () => socket.write(wireBytes(makeLogin(target))));
   const response = await firstPdu(socket, framer);
-  const session = typeof response === 'string' ? response : begin(socket, framer, response);
+  const session =
+    typeof response === 'string' ? response : begin(target, { socket, framer }, response);
   if (typeof session === 'string') socket.destroy();
   return session;
 }
 
-function makeLogin({ initiatorName, targetName }: Target): Pdu {
+function makeLogin({ initiatorName, targetName, digests = NO_DIGESTS }: Target): Pdu {
+  const names = [`InitiatorName=${initiatorName}`, `TargetName=${targetName}`];
   return makePdu({
     opcode: REQUEST.LOGIN | IMMEDIATE,
     flags: STRAIGHT_IN,
     itt: 0,
     words: { ...ISID, 24: FIRST_CMD_SN },
-    data: text(`InitiatorName=${initiatorName}`, `TargetName=${targetName}`, ...KEYS),
+    data: text(...names, ...digestKeys(digests), ...KEYS),
   });
+}
+
+function digestKeys({ header, data }: Digests): string[] {
+  return [`HeaderDigest=${header ? 'CRC32C' : 'None'}`, `DataDigest=${data ? 'CRC32C' : 'None'}`];
 }
 
 function firstPdu(socket: Socket, framer: PduFramer): Promise<Pdu | string> {
@@ -87,7 +94,11 @@ function firstPdu(socket: Socket, framer: PduFramer): Promise<Pdu | string> {
   });
 }
 
-function begin(socket: Socket, framer: PduFramer, { header, data }: Pdu): Session | string {
+function begin(
+  { digests = NO_DIGESTS }: Target,
+  { socket, framer }: { socket: Socket; framer: PduFramer },
+  { header, data }: Pdu,
+): Session | string {
   if ((header[0] as number) !== RESPONSE.LOGIN) return `opcode ${header[0]} instead of a login`;
   const status = header.readUInt16BE(36);
   if (status !== LOGIN_STATUS.SUCCESS) return `login refused with 0x${status.toString(16)}`;
@@ -98,9 +109,15 @@ function begin(socket: Socket, framer: PduFramer, { header, data }: Pdu): Sessio
       .split('\0')
       .map((pair) => pair.split('=') as [string, string]),
   );
+  for (const [key, value] of digestKeys(digests).map((pair) => pair.split('='))) {
+    if (keys.get(key as string) !== value) return `${key}=${value} was not agreed on`;
+  }
+  const fault = framer.enterFullFeature({ maxDataBytes: MAX_SEGMENT_BYTES, digests });
+  if (fault !== undefined) return fault;
   return new Session({
     socket,
     framer,
+    digests,
     nextCmdSN: header.readUInt32BE(28),
     maxCmdSN: header.readUInt32BE(32),
     nextStatSN: header.readUInt32BE(24) + 1,

@@ -9,6 +9,7 @@ import {
   REQUEST,
   RESPONSE,
 } from '../../../controller/iscsi/constants.ts';
+import type { Digests } from '../../../controller/iscsi/digest.ts';
 import type { PduFramer } from '../../../controller/iscsi/framer.ts';
 import type { Pdu } from '../../../controller/iscsi/step.ts';
 import { makePdu, type PduFields, wireBytes } from '../../support/initiator-pdus.ts';
@@ -20,6 +21,7 @@ export interface LoggedIn {
   readonly socket: Socket;
   /** May hold the beginning of the next PDU. */
   readonly framer: PduFramer;
+  readonly digests: Digests;
   readonly nextCmdSN: number;
   readonly maxCmdSN: number;
   readonly nextStatSN: number;
@@ -143,6 +145,7 @@ export class Session {
   }
 
   #handle(pdu: Pdu): void {
+    if (pdu.isDamaged === true) return this.end('the target sent data with a wrong digest');
     const { header } = pdu;
     const itt = header.readUInt32BE(16);
     const opcode = (header[0] as number) & OPCODE_MASK;
@@ -209,6 +212,6 @@ export class Session {
   }
 
   #send(fields: PduFields): void {
-    this.#login.socket.write(wireBytes(makePdu(fields)));
+    this.#login.socket.write(wireBytes(makePdu(fields), this.#login.digests));
   }
 }

@@ -2,8 +2,14 @@ import { Negotiation } from '../../../../controller/iscsi/negotiation.ts';
 
 describe('negotiation', () => {
   test.each([
-    ['HeaderDigest', 'CRC32C,None', 'None'],
-    ['HeaderDigest', 'CRC32C', 'Reject'],
+    ['HeaderDigest', 'CRC32C,None', 'CRC32C'],
+    ['HeaderDigest', 'None,CRC32C', 'None'],
+    ['HeaderDigest', 'CRC32C', 'CRC32C'],
+    ['HeaderDigest', 'X-md5,CRC32C', 'CRC32C'],
+    ['HeaderDigest', 'X-md5', 'Reject'],
+    ['HeaderDigest', 'crc32c', 'Reject'],
+    ['HeaderDigest', '', 'Reject'],
+    ['DataDigest', 'CRC32C,None', 'CRC32C'],
     ['DataDigest', 'None', 'None'],
     ['MaxConnections', '8', '1'],
     ['InitialR2T', 'No', 'No'],
@@ -51,7 +57,19 @@ describe('negotiation', () => {
       maxOutstandingR2T: 1,
       initialR2T: true,
       immediateData: true,
+      digests: { header: false, data: false },
     });
+  });
+
+  test.each([
+    ['CRC32C', 'None', { header: true, data: false }],
+    ['None,CRC32C', 'CRC32C,None', { header: false, data: true }],
+    ['CRC32C,None', 'X-md5', { header: true, data: false }],
+  ])('agrees on HeaderDigest=%s and DataDigest=%s one by one', (header, data, digests) => {
+    const negotiation = new Negotiation();
+    negotiation.offer('HeaderDigest', header);
+    negotiation.offer('DataDigest', data);
+    expect(negotiation.parameters().digests).toEqual(digests);
   });
 
   test('keeps what was agreed, and nothing of what was rejected', () => {

@@ -35,7 +35,8 @@ describe('session reinstatement', () => {
     old.send(old.command({ read: 512, itt: 2 }));
     const { task } = old.executed()[0] as Executed;
     const fresh = new TestInitiator(target, 2).login();
-    expect(fresh.kinds()).toEqual(['cancel', 'nexus-closed', 'close', 'nexus-opened', 'send']);
+    const atOnce = ['cancel', 'nexus-closed', 'close', 'nexus-opened', 'send', 'logged-in'];
+    expect(fresh.kinds()).toEqual(atOnce);
     expect(fresh.effects[0]).toEqual({ kind: 'cancel', task });
     expect(fresh.effects[2]).toMatchObject({ connection: 1 });
     expect(target.sessionCount()).toBe(1);
@@ -168,7 +169,7 @@ describe('shutdown', () => {
 describe('discovery session', () => {
   test('is told of the target by SendTargets=All', () => {
     const initiator = discovering();
-    expect(initiator.kinds()).toEqual(['send']);
+    expect(initiator.kinds()).toEqual(['send', 'logged-in']);
     initiator.send(textPdu(text('SendTargets=All')));
     expect(initiator.only().header.toString('hex', 0, 2)).toBe('2480');
     expect(initiator.only().header.readUInt32BE(20)).toBe(0xffffffff);
