@@ -51,16 +51,22 @@ export async function startController(options: ControllerOptions): Promise<Runni
   const [lz4, registration] = await Promise.all([loadLz4(), readRegistration(registry)]);
   const targetName = targetNameOf(registration.volume);
   const portal = `${options.host}:${options.port}`;
-  let access = accessOf(registration, options);
+  let current = registration;
   const target = new IscsiTarget(
     { targetName, targetAlias: volumeName, portal, portalGroupTag: 1 },
-    { access, cryptography: nodeCryptography },
+    { access: accessOf(current, options), cryptography: nodeCryptography },
   );
   const slabs = new SlabPool();
   const volume = new Volume(makeReadPayload(lz4, (bytes) => slabs.allocate(bytes)));
   const { id: serial } = registration.volume;
   const { sizeBytes } = registration.membership;
-  const device = new DeviceServer({ sizeBytes, serial, revision: '0.1', targetName });
+  const device = new DeviceServer({
+    ...{ sizeBytes, serial, revision: '0.1', targetName },
+    // Asked with every command, so that a changed label counts at once.
+    get allowsSanitize() {
+      return current.volume.allowsSanitize;
+    },
+  });
   const release = (cdb: Buffer): void => slabs.giveBack(cdb);
   const controller = new Controller({ target, device, volume, release });
   const counters = makeCounters();
@@ -77,7 +83,7 @@ export async function startController(options: ControllerOptions): Promise<Runni
     health: volume.health(),
     target: {
       ...{ name: targetName, portal, sessions: target.sessionCount() },
-      chap: chapModeOf(access.chap),
+      chap: chapModeOf(accessOf(current, options).chap),
     },
     copies: volume.copyStatuses(monotonicClock.nowMs()),
     lz4: lz4.name,
@@ -87,8 +93,8 @@ export async function startController(options: ControllerOptions): Promise<Runni
   void followRegistration({
     ...{ registry, from: registration, signal: following.signal },
     onChange: (changed) => {
-      access = accessOf(changed, options);
-      driver.changeAccess(access);
+      current = changed;
+      driver.changeAccess(accessOf(changed, options));
       driver.update(changed);
     },
   });
