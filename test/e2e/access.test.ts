@@ -111,6 +111,14 @@ test('only initiators on the list log in, and without CHAP that is all that is a
   expect(line).toMatchObject({ initiator: `${INITIATOR}2` });
 });
 
+test('SANITIZE is there from the command on that follows a change of its label', async () => {
+  expect(await trySanitize()).toContain('SANITIZE BLOCK_ERASE is not implemented');
+  await cli('volume', 'update', '--label-add', 'keelson.io/sanitize=allow', NAME.name);
+  await eventually('the volume allows SANITIZE', async () =>
+    (await trySanitize()).includes('Read was successful after SANITIZE') ? true : undefined,
+  );
+});
+
 test('no secret is in a log, an answer, a command line or an environment', async () => {
   await cli('volume', 'update', '--chap-file', chapFile(FIRST, MUTUAL), NAME.name);
   await eventually('the secret counts', async () =>
@@ -168,6 +176,14 @@ function openSession(user: string): Promise<Finished> {
   const url = `iscsi://${user}@${PORTAL}/${TARGET}/0`;
   const commands = ['read 0 4k', 'sleep 4000', 'read 0 4k'].flatMap((text) => ['-c', text]);
   return run('qemu-io', ['-f', 'raw', ...commands, url]);
+}
+
+/** What libiscsi's test of SANITIZE BLOCK ERASE says. */
+async function trySanitize(): Promise<string> {
+  const flags = ['--dataloss', '--allow-sanitize', '-V', '-t', 'SCSI.Sanitize.BlockErase'];
+  const url = `iscsi://${PORTAL}/${TARGET}/0`;
+  const { stdout } = await run('iscsi-test-cu', [...flags, '-i', INITIATOR, url]);
+  return stdout;
 }
 
 async function refusals(): Promise<Record<string, number>> {
