@@ -32,6 +32,20 @@ test('S52 a replica that is killed is started again on its own node', async () =
   await world.pidOf(REPLICA, before);
 });
 
+test("CHAP credentials in the orchestrator's environment are not passed on to its processes", async () => {
+  process.env.KEELSON_CHAP_SECRET = 'open-sesame-1';
+  try {
+    await world.client.createVolume({ namespace: 'default', name: 'demo', labels: {} });
+    for (const what of ['controller', REPLICA]) {
+      const environment = readFileSync(`/proc/${await world.pidOf(what)}/environ`, 'utf8');
+      expect(environment).toContain('KEELSON_VOLUME_SECRET=');
+      expect(environment).not.toContain('KEELSON_CHAP');
+    }
+  } finally {
+    delete process.env.KEELSON_CHAP_SECRET;
+  }
+});
+
 test('a process that cannot start is tried ever more slowly, with its reason told', async () => {
   const { registry } = world.installation;
   await world.installation.create({
