@@ -12,6 +12,7 @@ interface Pair {
   readonly socket: Socket;
   readonly pdus: Pdu[];
   readonly rejections: string[];
+  isClosed(): boolean;
   /** What the initiator received, once it is this long. */
   received(bytes: number): Promise<Buffer>;
   /** Resolves when the target's end did something. */
@@ -24,6 +25,7 @@ let open: Socket[] = [];
 async function makePair(): Promise<Pair> {
   const pdus: Pdu[] = [];
   const rejections: string[] = [];
+  let hasClosed = false;
   let look = (): void => undefined;
   const accepted = new Promise<InitiatorConnection>((resolve) => {
     server = createServer({ pauseOnConnect: true }, (socket) =>
@@ -33,7 +35,10 @@ async function makePair(): Promise<Pair> {
             pdus.push(...cut);
             look();
           },
-          onClosed: () => look(),
+          onClosed: () => {
+            hasClosed = true;
+            look();
+          },
           onRejected: (_, reason) => {
             rejections.push(reason);
             look();
@@ -45,9 +50,11 @@ async function makePair(): Promise<Pair> {
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const socket = connect((server.address() as AddressInfo).port, '127.0.0.1');
   open.push(socket);
-  let input = Buffer.alloc(0);
+  const input: Buffer[] = [];
+  let inputBytes = 0;
   socket.on('data', (chunk: Buffer) => {
-    input = Buffer.concat([input, chunk]);
+    input.push(chunk);
+    inputBytes += chunk.length;
     look();
   });
   const until = (isTrue: () => boolean): Promise<void> =>
@@ -58,9 +65,10 @@ async function makePair(): Promise<Pair> {
   const connection = await accepted;
   return {
     ...{ connection, socket, pdus, rejections, until },
+    isClosed: () => hasClosed,
     received: async (bytes) => {
-      await until(() => input.length >= bytes);
-      return input;
+      await until(() => inputBytes >= bytes);
+      return Buffer.concat(input);
     },
   };
 }
@@ -140,5 +148,45 @@ describe('connection of an initiator', () => {
     socket.write(wireBytes(makePdu({ opcode: 0x43, data: Buffer.alloc(8193) })));
     await until(() => rejections.length === 1);
     expect(rejections).toEqual(['data segment of 8193 bytes, limit 8192']);
+  });
+
+  test('is cut when a data segment is longer than what we declared', async () => {
+    const { connection, socket, rejections, until } = await makePair();
+    connection.enterFullFeature(NO_DIGESTS);
+    socket.write(wireBytes(makePdu({ opcode: 0x05, data: Buffer.alloc(262_145) })));
+    await until(() => rejections.length === 1);
+    expect(rejections).toEqual(['data segment of 262145 bytes, limit 262144']);
+  });
+
+  test('that is held stays so when its answers are read again', async () => {
+    const { connection, socket, pdus, received, until } = await makePair();
+    connection.enterFullFeature(NO_DIGESTS);
+    socket.pause();
+    const big = makePdu({ opcode: 0x25, data: Buffer.alloc(262_144) });
+    for (let count = 0; count < 160; count += 1) connection.append(big.header, big.data);
+    connection.flush();
+    connection.hold(true);
+    socket.resume();
+    await received(160 * (48 + 262_144));
+    await new Promise((sent) => socket.write(wireBytes(makePdu({ opcode: 0x00 })), sent));
+    // It lies in the target's socket now, and would be read in the next turn of the event loop.
+    for (let turn = 0; turn < 3; turn += 1) await new Promise(setImmediate);
+    expect(pdus).toEqual([]);
+    connection.hold(false);
+    await until(() => pdus.length === 1);
+  });
+
+  test('is cut off when it does not take what is left for it', async () => {
+    const { connection, socket, until, isClosed } = await makePair();
+    socket.pause();
+    const big = makePdu({ opcode: 0x25, data: Buffer.alloc(262_144) });
+    for (let count = 0; count < 160; count += 1) connection.append(big.header, big.data);
+    jest.useFakeTimers({ doNotFake: ['nextTick', 'setImmediate', 'queueMicrotask'] });
+    connection.end();
+    jest.advanceTimersByTime(4_999);
+    expect(isClosed()).toBe(false);
+    jest.advanceTimersByTime(1);
+    jest.useRealTimers();
+    await until(isClosed);
   });
 });
