@@ -1,20 +1,26 @@
-import type { TargetEffect, TargetEvent } from '../iscsi/step.ts';
+import type { TargetEffect, TargetEvent, TaskId } from '../iscsi/step.ts';
 import type { IscsiTarget } from '../iscsi/target.ts';
 import type { DeviceServer } from '../scsi/device-server.ts';
-import type { VolumeEffect, VolumeEvent } from '../volume/step.ts';
+import { type Course, isPrelude } from '../scsi/prelude.ts';
+import type { VolumeOperation, VolumeOutcome } from '../volume/operation.ts';
+import type { RequestHandle, VolumeEffect, VolumeEvent } from '../volume/step.ts';
 import type { Volume } from '../volume/volume.ts';
+import { PreludeRequest, Preludes } from './preludes.ts';
 import { TaskRunner } from './task-runner.ts';
 
 /** What the driver tells the controller: of its portal, of its copies and of time. */
 export type ControllerEvent =
-  | { readonly side: 'portal'; readonly event: Exclude<TargetEvent, { kind: 'task-done' }> }
+  | {
+      readonly side: 'portal';
+      readonly event: Exclude<TargetEvent, { kind: 'task-done' | 'abort-tasks' }>;
+    }
   | {
       readonly side: 'volume';
       readonly event: Exclude<VolumeEvent, { kind: 'request' | 'cancel' }>;
     };
 
 /** What the driver does for the portal. */
-export type PortalEffect = Extract<TargetEffect, { kind: 'send' | 'close' }>;
+export type PortalEffect = Extract<TargetEffect, { kind: 'send' | 'logged-in' | 'close' }>;
 /** What the driver does for the volume. */
 export type CopyEffect = Exclude<VolumeEffect, { kind: 'complete' | 'power-lost' }>;
 
@@ -37,6 +43,7 @@ export class Controller {
   readonly #device: DeviceServer;
   readonly #volume: Volume;
   readonly #runner: TaskRunner;
+  readonly #preludes: Preludes;
   #targetEffects: TargetEffect[] = [];
   #volumeEffects: VolumeEffect[] = [];
   /** Effects before these positions were carried out. */
@@ -54,13 +61,24 @@ export class Controller {
     this.#target = parts.target;
     this.#device = parts.device;
     this.#volume = parts.volume;
+    const submit = (request: RequestHandle, operation: VolumeOperation) =>
+      this.#volume.step(
+        { kind: 'request', request, operation, nowMs: this.#nowMs },
+        this.#volumeEffects,
+      );
+    const cancel = (request: RequestHandle) =>
+      this.#volume.step({ kind: 'cancel', request }, this.#volumeEffects);
+    this.#preludes = new Preludes({
+      submit,
+      cancel,
+      abortTasks: (task, nexuses) =>
+        this.#target.step({ kind: 'abort-tasks', task, nexuses }, this.#targetEffects),
+      notice: (message, fields) => this.#volumeEffects.push({ kind: 'notice', message, fields }),
+      planned: (task, cdb, plan) => this.#runner.run(task, cdb, plan),
+    });
     this.#runner = new TaskRunner({
-      submit: (request, operation) =>
-        this.#volume.step(
-          { kind: 'request', request, operation, nowMs: this.#nowMs },
-          this.#volumeEffects,
-        ),
-      cancel: (request) => this.#volume.step({ kind: 'cancel', request }, this.#volumeEffects),
+      submit,
+      cancel,
       done: (task, outcome) =>
         this.#target.step(
           { kind: 'task-done', task, outcome, nowMs: this.#nowMs },
@@ -88,12 +106,22 @@ export class Controller {
       }
       while (this.#volumeDone < volumeEffects.length) {
         const effect = volumeEffects[this.#volumeDone++]!;
-        if (effect.kind === 'complete') this.#runner.completed(effect.request, effect.outcome);
+        if (effect.kind === 'complete') this.#complete(effect.request, effect.outcome);
         else if (effect.kind === 'power-lost') this.#device.powerLost();
         else effects.volume.push(effect);
       }
     }
     if (this.#targetDone + this.#volumeDone > MAX_SPENT_EFFECTS) this.#dropSpent();
+  }
+
+  #complete(request: RequestHandle, outcome: VolumeOutcome): void {
+    if (request instanceof PreludeRequest) this.#preludes.completed(request, outcome);
+    else this.#runner.completed(request, outcome);
+  }
+
+  #execute({ task, cdb }: { task: TaskId; cdb: Buffer }, course: Course): void {
+    if (isPrelude(course)) this.#preludes.run(task, cdb, course);
+    else this.#runner.run(task, cdb, course);
   }
 
   /** Emptying a list costs far more than going on behind its end, so it is done now and then. */
@@ -107,13 +135,16 @@ export class Controller {
   #carryOutTarget(effect: TargetEffect, effects: ControllerEffects): void {
     switch (effect.kind) {
       case 'execute':
-        this.#runner.run(effect.task, effect.cdb, this.#device.execute(effect));
+        this.#execute(effect, this.#device.execute(effect));
         return;
       case 'cancel':
-        this.#runner.cancel(effect.task);
+        if (!this.#preludes.cancel(effect.task)) this.#runner.cancel(effect.task);
+        return;
+      case 'tasks-aborted':
+        this.#preludes.tasksAborted(effect.task, effect.nexuses);
         return;
       case 'nexus-opened':
-        this.#device.nexusOpened(effect.nexus);
+        this.#device.nexusOpened(effect.nexus, effect.initiator);
         return;
       case 'nexus-closed':
         this.#device.nexusClosed(effect.nexus);

@@ -21,10 +21,12 @@ export class Attentions {
   }
 
   raiseOnAll(code: SenseCode): void {
-    for (const nexus of this.#open) {
-      const queue = this.#pending.get(nexus);
-      if (queue === undefined) this.#pending.set(nexus, [code]);
-      else if (!queue.includes(code)) queue.push(code);
+    for (const nexus of this.#open) this.#raise(nexus, code);
+  }
+
+  raiseOn(nexuses: readonly NexusId[], code: SenseCode): void {
+    for (const nexus of nexuses) {
+      if (this.#open.has(nexus)) this.#raise(nexus, code);
     }
   }
 
@@ -34,5 +36,11 @@ export class Attentions {
     const code = queue?.shift();
     if (queue?.length === 0) this.#pending.delete(nexus);
     return code;
+  }
+
+  #raise(nexus: NexusId, code: SenseCode): void {
+    const queue = this.#pending.get(nexus);
+    if (queue === undefined) this.#pending.set(nexus, [code]);
+    else if (!queue.includes(code)) queue.push(code);
   }
 }

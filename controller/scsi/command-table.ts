@@ -3,10 +3,27 @@ import { inquiry } from './inquiry.ts';
 import { getLbaStatus } from './lba-status.ts';
 import type { CommandSpec, Handler } from './logical-unit.ts';
 import { modeSelect6, modeSelect10, modeSense6, modeSense10 } from './mode.ts';
-import { OPCODE, SERVICE_ACTION } from './opcode.ts';
+import { OPCODE, RESERVE_IN, RESERVE_OUT, SERVICE_ACTION } from './opcode.ts';
 import { unmap, writeSame10, writeSame16 } from './provisioning.ts';
 import { preFetch, read, read6, synchronizeCache, write, write6 } from './read-write.ts';
 import { reportOpcodes, reportTaskFunctions } from './report-opcodes.ts';
+import {
+  outClear,
+  outPreempt,
+  outPreemptAndAbort,
+  outRegister,
+  outRegisterAndIgnore,
+  outRegisterAndMove,
+  outRelease,
+  outReplaceLost,
+  outReserve,
+  readFullStatus,
+  readKeys,
+  readReservation,
+  releaseLegacy,
+  reportCapabilities,
+  reserveLegacy,
+} from './reservations/commands.ts';
 import {
   preventAllowMediumRemoval,
   reportLuns,
@@ -30,6 +47,8 @@ export const COMMANDS: readonly CommandSpec[] = [
   row(OPCODE.WRITE_6, '1f ffff ff 00', write6),
   always(row(OPCODE.INQUIRY, '01 ff ffff 00', inquiry)),
   row(OPCODE.MODE_SELECT_6, '11 0000 ff 00', modeSelect6),
+  row(OPCODE.RESERVE_6, '1f 000000 00', reserveLegacy),
+  row(OPCODE.RELEASE_6, '1f 000000 00', releaseLegacy),
   row(OPCODE.MODE_SENSE_6, '08 ff ff ff 00', modeSense6),
   row(OPCODE.START_STOP_UNIT, '00 00 00 f7 00', startStopUnit),
   row(OPCODE.PREVENT_ALLOW_MEDIUM_REMOVAL, '00 0000 00 00', preventAllowMediumRemoval),
@@ -43,7 +62,22 @@ export const COMMANDS: readonly CommandSpec[] = [
   row(OPCODE.WRITE_SAME_10, `08 ${LBA_32} 00 ffff 00`, writeSame10),
   row(OPCODE.UNMAP, '00 00000000 00 ffff 00', unmap),
   row(OPCODE.MODE_SELECT_10, '11 0000000000 ffff 00', modeSelect10),
+  row(OPCODE.RESERVE_10, '1f 0000000000 0000 00', reserveLegacy),
+  row(OPCODE.RELEASE_10, '1f 0000000000 0000 00', releaseLegacy),
   row(OPCODE.MODE_SENSE_10, '18 ff ff 000000 ffff 00', modeSense10),
+  reserveIn(RESERVE_IN.READ_KEYS, readKeys),
+  reserveIn(RESERVE_IN.READ_RESERVATION, readReservation),
+  reserveIn(RESERVE_IN.REPORT_CAPABILITIES, reportCapabilities),
+  reserveIn(RESERVE_IN.READ_FULL_STATUS, readFullStatus),
+  reserveOut(RESERVE_OUT.REGISTER, outRegister),
+  reserveOut(RESERVE_OUT.RESERVE, outReserve),
+  reserveOut(RESERVE_OUT.RELEASE, outRelease),
+  reserveOut(RESERVE_OUT.CLEAR, outClear),
+  reserveOut(RESERVE_OUT.PREEMPT, outPreempt),
+  reserveOut(RESERVE_OUT.PREEMPT_AND_ABORT, outPreemptAndAbort),
+  reserveOut(RESERVE_OUT.REGISTER_AND_IGNORE_EXISTING_KEY, outRegisterAndIgnore),
+  reserveOut(RESERVE_OUT.REGISTER_AND_MOVE, outRegisterAndMove),
+  reserveOut(RESERVE_OUT.REPLACE_LOST_RESERVATION, outReplaceLost),
   row(OPCODE.READ_16, `18 ${LBA_64} ffffffff 00 00`, read),
   row(OPCODE.COMPARE_AND_WRITE, `18 ${LBA_64} 000000ff 00 00`, compareAndWrite),
   row(OPCODE.WRITE_16, `18 ${LBA_64} ffffffff 00 00`, write),
@@ -106,6 +140,16 @@ function row(opcode: number, usageBits: string, run: Handler): CommandSpec {
 
 function always(command: CommandSpec): CommandSpec {
   return { ...command, alwaysRuns: true };
+}
+
+function reserveIn(serviceAction: number, run: Handler): CommandSpec {
+  const command = row(OPCODE.PERSISTENT_RESERVE_IN, '1f 0000000000 ffff 00', run);
+  return withServiceAction(serviceAction, command);
+}
+
+function reserveOut(serviceAction: number, run: Handler): CommandSpec {
+  const command = row(OPCODE.PERSISTENT_RESERVE_OUT, '1f ff 0000 ffffffff 00', run);
+  return withServiceAction(serviceAction, command);
 }
 
 /** In the usage data a service action stands as itself, not as a mask. */

@@ -4,7 +4,11 @@ import { findCommand } from './command-table.ts';
 import { LOGICAL_BLOCK_BYTES } from './limits.ts';
 import { type DeviceIdentity, isLunZero, type LogicalUnit } from './logical-unit.ts';
 import { fail, failCdbField } from './outcome.ts';
-import type { NexusId, ScsiCommand, ScsiPlan } from './plan.ts';
+import type { NexusId, ScsiCommand } from './plan.ts';
+import type { Course } from './prelude.ts';
+import { accessOf } from './reservations/access.ts';
+import { Reservations } from './reservations/reservations.ts';
+import { parsePort } from './reservations/transport-id.ts';
 import { SENSE } from './sense.ts';
 
 export type { DeviceIdentity } from './logical-unit.ts';
@@ -20,6 +24,9 @@ const NACA_BIT = 0x04;
  */
 export class DeviceServer {
   readonly #attentions = new Attentions();
+  /** Names of the initiator ports that are logged in; undefined for one that cannot register. */
+  readonly #ports = new Map<NexusId, string | undefined>();
+  readonly #reservations: Reservations;
   readonly #unit: LogicalUnit;
 
   constructor(identity: DeviceIdentity) {
@@ -30,38 +37,58 @@ export class DeviceServer {
     assert(identity.serial.length <= MAX_SERIAL_CHARACTERS, 'a serial fits its designators', {
       serial: identity.serial,
     });
+    this.#reservations = new Reservations({
+      portOf: (nexus) => this.#ports.get(nexus),
+      nexusesOf: (ports) => this.#nexusesOf(ports),
+      raiseOn: (nexuses, code) => this.#attentions.raiseOn(nexuses, code),
+    });
     this.#unit = {
       identity,
       blockCount,
+      reservations: this.#reservations,
       takeAttention: (nexus) => this.#attentions.take(nexus),
     };
   }
 
-  /** The next command of this nexus is told that the device was powered on. */
-  nexusOpened(nexus: NexusId): void {
+  /**
+   * The next command of this nexus is told that the device was powered on.
+   *
+   * @param initiator name of the initiator port: `iqn…,i,0x` and the ISID
+   */
+  nexusOpened(nexus: NexusId, initiator: string): void {
+    this.#ports.set(nexus, parsePort(initiator));
     this.#attentions.opened(nexus);
   }
 
   nexusClosed(nexus: NexusId): void {
+    this.#ports.delete(nexus);
     this.#attentions.closed(nexus);
+    this.#reservations.nexusClosed(nexus);
   }
 
   /** Every nexus is told, also the one that asked for the reset (SAM-5 clause 6.3.3). */
   logicalUnitReset(): void {
+    this.#reservations.reset();
     this.#attentions.raiseOnAll(SENSE.BUS_DEVICE_RESET);
   }
 
   /** Data may be gone as from a disk that lost power: every nexus is told (design section 4, I13). */
   powerLost(): void {
+    this.#reservations.reset();
     this.#attentions.raiseOnAll(SENSE.POWER_ON);
   }
 
   /** What it takes to carry out `command`. Never throws, whatever the CDB. */
-  execute(command: ScsiCommand): ScsiPlan {
+  execute(command: ScsiCommand): Course {
     const { cdb, lun, nexus } = command;
     const spec = findCommand(cdb);
     if (typeof spec === 'string' || !spec.alwaysRuns) {
       if (!isLunZero(lun)) return fail(SENSE.LOGICAL_UNIT_NOT_SUPPORTED);
+      // Before the attention, which stays pending: a conflict is told first (SAM-5 clause 5.3.3).
+      if (!this.#reservations.isOpen && typeof spec !== 'string') {
+        const course = this.#awaitReservations(command);
+        if (course !== undefined) return course;
+      }
       const attention = this.#attentions.take(nexus);
       if (attention !== undefined) return fail(attention);
     }
@@ -72,5 +99,26 @@ export class DeviceServer {
     if (control === undefined) return failCdbField(cdb.length);
     if ((control & NACA_BIT) !== 0) return failCdbField(controlIndex);
     return spec.run(this.#unit, command);
+  }
+
+  /** What keeps a command from running now: reservations that are not loaded yet, or a conflict. */
+  #awaitReservations(command: ScsiCommand): Course | undefined {
+    const { cdb, nexus } = command;
+    const access = accessOf(cdb);
+    if (!access.needsState || this.#reservations.isLoaded) {
+      return this.#reservations.whyRefused(access, nexus);
+    }
+    return this.#reservations.load(() =>
+      // Whoever is gone meanwhile must not leave anything behind.
+      this.#ports.has(nexus) ? this.execute(command) : fail(SENSE.NOT_READY),
+    );
+  }
+
+  #nexusesOf(ports: readonly string[]): NexusId[] {
+    const nexuses: NexusId[] = [];
+    for (const [nexus, port] of this.#ports) {
+      if (port !== undefined && ports.includes(port)) nexuses.push(nexus);
+    }
+    return nexuses;
   }
 }

@@ -1,4 +1,6 @@
-import type { NexusId, ScsiCommand, ScsiPlan } from './plan.ts';
+import type { NexusId, ScsiCommand } from './plan.ts';
+import type { Course } from './prelude.ts';
+import type { Reservations } from './reservations/reservations.ts';
 import type { SenseCode } from './sense.ts';
 
 export interface DeviceIdentity {
@@ -16,12 +18,13 @@ export interface LogicalUnit {
   readonly identity: DeviceIdentity;
   /** Logical blocks of 512 bytes. */
   readonly blockCount: number;
+  readonly reservations: Reservations;
   /** Takes the oldest pending unit attention of a nexus, which is thereby reported. */
   takeAttention(nexus: NexusId): SenseCode | undefined;
 }
 
 /** Carries out one command whose CDB has the length that the table gives. */
-export type Handler = (unit: LogicalUnit, command: ScsiCommand) => ScsiPlan;
+export type Handler = (unit: LogicalUnit, command: ScsiCommand) => Course;
 
 /** One row of the command table. */
 export interface CommandSpec {

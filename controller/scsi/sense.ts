@@ -30,10 +30,17 @@ export const SENSE = {
   INVALID_FIELD_IN_CDB: { key: KEY.ILLEGAL_REQUEST, asc: 0x24, ascq: 0x00 },
   LOGICAL_UNIT_NOT_SUPPORTED: { key: KEY.ILLEGAL_REQUEST, asc: 0x25, ascq: 0x00 },
   INVALID_FIELD_IN_PARAMETER_LIST: { key: KEY.ILLEGAL_REQUEST, asc: 0x26, ascq: 0x00 },
+  INVALID_RELEASE_OF_PERSISTENT_RESERVATION: { key: KEY.ILLEGAL_REQUEST, asc: 0x26, ascq: 0x04 },
   SAVING_NOT_SUPPORTED: { key: KEY.ILLEGAL_REQUEST, asc: 0x39, ascq: 0x00 },
+  INSUFFICIENT_REGISTRATION_RESOURCES: { key: KEY.ILLEGAL_REQUEST, asc: 0x55, ascq: 0x04 },
   /** ASCQ 00h rather than 01h: initiators that wait for a device to settle look for this one. */
   POWER_ON: { key: KEY.UNIT_ATTENTION, asc: 0x29, ascq: 0x00 },
   BUS_DEVICE_RESET: { key: KEY.UNIT_ATTENTION, asc: 0x29, ascq: 0x03 },
+  RESERVATIONS_PREEMPTED: { key: KEY.UNIT_ATTENTION, asc: 0x2a, ascq: 0x03 },
+  RESERVATIONS_RELEASED: { key: KEY.UNIT_ATTENTION, asc: 0x2a, ascq: 0x04 },
+  REGISTRATIONS_PREEMPTED: { key: KEY.UNIT_ATTENTION, asc: 0x2a, ascq: 0x05 },
+  COMMANDS_CLEARED_BY_ANOTHER_INITIATOR: { key: KEY.UNIT_ATTENTION, asc: 0x2f, ascq: 0x00 },
+  PERSISTENT_RESERVATION_INFORMATION_LOST: { key: KEY.DATA_PROTECT, asc: 0x44, ascq: 0x01 },
   SPACE_ALLOCATION_FAILED: { key: KEY.DATA_PROTECT, asc: 0x27, ascq: 0x07 },
   MISCOMPARE: { key: KEY.MISCOMPARE, asc: 0x1d, ascq: 0x00 },
 } as const satisfies Record<string, SenseCode>;

@@ -1,11 +1,12 @@
 import { TaskRunner } from '../../../../controller/core/task-runner.ts';
-import { DeviceServer } from '../../../../controller/scsi/device-server.ts';
 import type { VolumeOperation, VolumeOutcome } from '../../../../controller/volume/operation.ts';
 import type { RequestHandle } from '../../../../controller/volume/step.ts';
 import { SeededRandom } from '../../../support/random.ts';
-import { IDENTITY, LUN_0, NEXUS } from '../scsi/fixture.ts';
+import { Fixture, LUN_0, NEXUS } from '../scsi/fixture.ts';
 
 const GOOD = 0x00;
+/** Remembers nothing of the commands that are sent here. */
+const DEVICE = new Fixture();
 
 /**
  * A device over a volume whose operations take effect one at a time, in whatever order the random
@@ -15,7 +16,6 @@ class RacingDevice {
   readonly bytes: Buffer = Buffer.alloc(8192);
   readonly statuses = new Map<number, number>();
   readonly #random: SeededRandom;
-  readonly #device = new DeviceServer(IDENTITY);
   readonly #open: { request: RequestHandle; operation: VolumeOperation }[] = [];
   readonly #runner = new TaskRunner({
     submit: (request, operation) => this.#open.push({ request, operation }),
@@ -31,11 +31,8 @@ class RacingDevice {
   send(task: number, cdb: string, dataOut: Buffer): void {
     const bytes = Buffer.alloc(16);
     bytes.write(cdb.replaceAll(' ', ''), 'hex');
-    this.#runner.run(
-      task,
-      bytes,
-      this.#device.execute({ nexus: NEXUS, lun: LUN_0, cdb: bytes, dataOut }),
-    );
+    const course = DEVICE.device.execute({ nexus: NEXUS, lun: LUN_0, cdb: bytes, dataOut });
+    this.#runner.run(task, bytes, DEVICE.plan(course));
   }
 
   abort(task: number): void {

@@ -1,6 +1,7 @@
 import { COMMANDS } from '../../../../controller/scsi/command-table.ts';
+import { STATUS } from '../../../../controller/scsi/opcode.ts';
 import type { VolumeOperation } from '../../../../controller/volume/operation.ts';
-import { Fixture, LUN_0, NEXUS, senseOf } from './fixture.ts';
+import { Fixture, LUN_0, NEXUS, PORT, senseOf } from './fixture.ts';
 
 const TEST_UNIT_READY = '00';
 const REQUEST_SENSE = '03 00 0000 ff';
@@ -12,7 +13,7 @@ const OTHER_LUN = Buffer.from([0, 1, 0, 0, 0, 0, 0, 0]);
 describe('unit attention', () => {
   test('power on is told once, to the first command that may report it', () => {
     const fixture = new Fixture();
-    fixture.device.nexusOpened(NEXUS);
+    fixture.device.nexusOpened(NEXUS, PORT);
     expect(senseOf(fixture.send(INQUIRY))).toBe('good');
     expect(senseOf(fixture.send(REPORT_LUNS))).toBe('good');
     expect(senseOf(fixture.send(TEST_UNIT_READY))).toBe('06/29/00');
@@ -21,14 +22,14 @@ describe('unit attention', () => {
 
   test('keeps a write from happening', () => {
     const fixture = new Fixture();
-    fixture.device.nexusOpened(NEXUS);
+    fixture.device.nexusOpened(NEXUS, PORT);
     expect(senseOf(fixture.send('2a 00 00000000 00 0001', Buffer.alloc(512, 1)))).toBe('06/29/00');
     expect(fixture.operations).toEqual([]);
   });
 
   test('is told by REQUEST SENSE as data, and so cleared', () => {
     const fixture = new Fixture();
-    fixture.device.nexusOpened(NEXUS);
+    fixture.device.nexusOpened(NEXUS, PORT);
     fixture.device.logicalUnitReset();
     const fixed = fixture.send(REQUEST_SENSE);
     expect(fixed.dataIn).toEqual(Buffer.from('700006000000000a00000000290000000000', 'hex'));
@@ -53,7 +54,7 @@ describe('unit attention', () => {
         ),
       );
     for (const nexus of [1, 2, 3]) {
-      fixture.device.nexusOpened(nexus);
+      fixture.device.nexusOpened(nexus, PORT);
       expect(ready(nexus)).toBe('06/29/00');
     }
     fixture.device.nexusClosed(3);
@@ -87,7 +88,7 @@ describe('logical unit number', () => {
 
   test('of no device leaves the attention of the device pending', () => {
     const fixture = new Fixture();
-    fixture.device.nexusOpened(NEXUS);
+    fixture.device.nexusOpened(NEXUS, PORT);
     fixture.send(TEST_UNIT_READY, Buffer.alloc(0), OTHER_LUN);
     fixture.send(REQUEST_SENSE, Buffer.alloc(0), OTHER_LUN);
     expect(senseOf(fixture.send(TEST_UNIT_READY))).toBe('06/29/00');
@@ -95,7 +96,7 @@ describe('logical unit number', () => {
 });
 
 describe('dispatch', () => {
-  test.each(['ff', '5f', '17', '9b'])('refuses operation code %s', (opcode) => {
+  test.each(['ff', '60', '18', '9b'])('refuses operation code %s', (opcode) => {
     expect(senseOf(new Fixture().send(opcode))).toBe('05/20/00');
   });
 
@@ -143,12 +144,12 @@ test('a random CDB never throws, and its plan stays within the volume', () => {
       cdb.set([command.opcode, command.serviceAction ?? next(32)].slice(0, cdb.length));
     const dataOut = Buffer.alloc([0, 8, 24, 512, 1024, 1300][next(6)] ?? 0, next(2) * 0x5a);
     const lun = next(50) === 0 ? OTHER_LUN : LUN_0;
-    if (next(100) === 0) fixture.device.nexusOpened(NEXUS);
+    if (next(100) === 0) fixture.device.nexusOpened(NEXUS, PORT);
     fixture.operations.length = 0;
     const plan = fixture.device.execute({ nexus: NEXUS, lun, cdb, dataOut });
     const outcome = plan.kind === 'volume' && isLarge(plan) ? undefined : fixture.finish(plan);
     if (outcome === undefined) continue;
-    expect(outcome.status === 0).toBe(outcome.sense === undefined);
+    expect(outcome.status === STATUS.CHECK_CONDITION).toBe(outcome.sense !== undefined);
     expect(outcome.dataIn.length).toBeLessThanOrEqual(outcome.transferBytes);
     outcomes.add(senseOf(outcome));
   }
@@ -164,6 +165,7 @@ test('a random CDB never throws, and its plan stays within the volume', () => {
       '05/39/00',
       '06/29/00',
       '0e/1d/00',
+      'status 24', // RESERVATION CONFLICT
     ]),
   );
 });

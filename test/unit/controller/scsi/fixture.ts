@@ -1,10 +1,12 @@
-import { DeviceServer } from '../../../../controller/scsi/device-server.ts';
+import { type DeviceIdentity, DeviceServer } from '../../../../controller/scsi/device-server.ts';
+import { OPCODE } from '../../../../controller/scsi/opcode.ts';
 import type {
   DonePlan,
   ScsiOutcome,
   ScsiPlan,
   VolumePlan,
 } from '../../../../controller/scsi/plan.ts';
+import { type Course, isPrelude } from '../../../../controller/scsi/prelude.ts';
 import type { VolumeOperation, VolumeOutcome } from '../../../../controller/volume/operation.ts';
 import { BLOCK_BYTES } from '../../../../replica/common/limits.ts';
 
@@ -15,9 +17,25 @@ export const IDENTITY = {
   serial: '0198c0de-1234-7abc-89ab-0123456789ef',
   revision: '0.1',
   targetName: 'iqn.2026-11.io.keelson:default.data',
+  allowsSanitize: true,
 };
 export const NEXUS = 7;
+/** The initiator port behind it. */
+export const PORT = 'iqn.2026-11.org.example:host7,i,0x00023d000007';
 export const LUN_0: Buffer = Buffer.alloc(8);
+
+/** A device as behind a login and some commands: nothing is left to report, or to load. */
+export function makeDevice(identity: DeviceIdentity): DeviceServer {
+  const device = new DeviceServer(identity);
+  device.nexusOpened(NEXUS, PORT);
+  for (const opcode of [OPCODE.TEST_UNIT_READY, OPCODE.PERSISTENT_RESERVE_IN]) {
+    const cdb = Buffer.alloc(16);
+    cdb[0] = opcode;
+    const course = device.execute({ nexus: NEXUS, lun: LUN_0, cdb, dataOut: Buffer.alloc(0) });
+    if (course.kind === 'operate') course.next({ ok: true, data: Buffer.alloc(0) });
+  }
+  return device;
+}
 
 /** A device over a volume in memory, which runs plans at once and remembers the operations. */
 export class Fixture {
@@ -26,10 +44,11 @@ export class Fixture {
   readonly operations: VolumeOperation[] = [];
   /** What `store` kept. */
   attribute: Buffer = Buffer.alloc(0);
+  readonly notices: string[] = [];
   failure: 'NOT_READY' | 'NO_SPACE' | 'IO_FAILED' | undefined;
 
   constructor(sizeBytes = SIZE_BYTES) {
-    this.device = new DeviceServer({ ...IDENTITY, sizeBytes });
+    this.device = makeDevice({ ...IDENTITY, sizeBytes });
     this.bytes = Buffer.alloc(Math.min(sizeBytes, SIZE_BYTES));
   }
 
@@ -41,10 +60,34 @@ export class Fixture {
   }
 
   /** Detached work is carried out before its command is answered. */
-  finish(plan: ScsiPlan): ScsiOutcome {
+  finish(course: Course): ScsiOutcome {
+    const plan = this.plan(course);
     if (plan.kind !== 'detached') return this.#runSteps(plan);
     const outcome = this.#runSteps(plan.work);
     return plan.answer ?? outcome;
+  }
+
+  /** What comes of a command once the reservations are loaded, and are as it wants them. */
+  plan(course: Course): ScsiPlan {
+    let current = course;
+    while (isPrelude(current)) {
+      switch (current.kind) {
+        case 'operate':
+          current = current.next(this.#carryOut(current.operation));
+          break;
+        case 'wait':
+          current = pass(current);
+          break;
+        case 'abort':
+          current = current.next([]);
+          break;
+        case 'notice':
+          this.notices.push(current.message);
+          current = current.next();
+          break;
+      }
+    }
+    return current;
   }
 
   /** The plan behind one step of another. */
@@ -76,7 +119,7 @@ export class Fixture {
       case 'flush':
         return { ok: true };
       case 'map':
-        return { ok: true, data: this.#mapOf(operation) };
+        return { ok: true, data: this.mapOf(operation) };
       case 'load':
         return { ok: true, data: this.attribute };
       case 'store':
@@ -85,15 +128,17 @@ export class Fixture {
     }
   }
 
-  #mapOf({ offset, length }: { offset: number; length: number }): Buffer {
+  /** What a `map` finds; a test may have an answer of its own. */
+  mapOf: (range: { offset: number; length: number }) => Buffer = ({ offset, length }) => {
+    // The last block of a volume counts whole.
     const map = Buffer.alloc(Math.ceil(length / BLOCK_BYTES));
     const bytes = this.#range({ offset, length });
-    return map.map((_, index) =>
-      bytes.subarray(index * BLOCK_BYTES, (index + 1) * BLOCK_BYTES).some((byte) => byte !== 0)
-        ? 1
-        : 0,
-    ) as Buffer;
-  }
+    for (let index = 0; index < map.length; index += 1) {
+      const block = bytes.subarray(index * BLOCK_BYTES, (index + 1) * BLOCK_BYTES);
+      map[index] = block.equals(Buffer.alloc(block.length)) ? 0 : 1;
+    }
+    return map;
+  };
 
   #range({ offset, length }: { offset: number; length: number }): Buffer {
     if (length <= 0 || offset < 0 || offset + length > this.bytes.length) {
@@ -101,6 +146,16 @@ export class Fixture {
     }
     return this.bytes.subarray(offset, offset + length);
   }
+}
+
+/** Nobody else is at the gate, so that it lets pass at once. */
+function pass({ gate, next }: Extract<Course, { kind: 'wait' }>): Course {
+  let course: Course | undefined;
+  gate.enter(() => {
+    course = next();
+  });
+  if (course === undefined) throw new Error('the gate is closed');
+  return course;
 }
 
 /** "key/asc/ascq" in hexadecimal of a failed command, "good" of another. */

@@ -247,8 +247,8 @@ describe('REPORT SUPPORTED OPERATION CODES', () => {
   );
 
   test('says which commands are not supported', () => {
-    expect(report(1, 0x5f).dataIn).toEqual(Buffer.from([0, 1, 0, 0]));
-    expect(report(2, 0x5f, 1).dataIn).toEqual(Buffer.from([0, 1, 0, 0]));
+    expect(report(1, 0x60).dataIn).toEqual(Buffer.from([0, 1, 0, 0]));
+    expect(report(2, 0x60, 1).dataIn).toEqual(Buffer.from([0, 1, 0, 0]));
     expect(report(2, 0x9e, 0x13).dataIn).toEqual(Buffer.from([0, 1, 0, 0]));
     expect(report(3, 0x28, 1).dataIn).toEqual(Buffer.from([0, 1, 0, 0]));
     expect(senseOf(report(4, 0x28))).toBe(INVALID_CDB);
