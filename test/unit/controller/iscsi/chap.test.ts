@@ -212,6 +212,16 @@ test('CHAP refuses our own secret as the answer to our challenge (RFC 7143 secti
   }
 });
 
+test.each(['mallory', '', 'Alice'])(
+  "CHAP refuses a user that there is not, %j, even with another user's right response",
+  (name) => {
+    for (const users of [CREDENTIALS.users, CREDENTIALS.users.toReversed()]) {
+      const exchange = begin({ ...CREDENTIALS, users });
+      expect(exchange.take(answerAs(name, RIGHT))).toBe('wrong-credentials');
+    }
+  },
+);
+
 test('CHAP hashes and compares as much for a user that there is not', () => {
   const countWork = (name: string, response: string): string[] => {
     const work: string[] = [];
