@@ -148,6 +148,21 @@ export const MUTATIONS: readonly Mutation[] = [
     replace:
       "    this.#stage = 'map';\n    this.#enqueue('regions');\n    this.#present = checkpoint;",
   }),
+  mutate('grow-too-early', 'design section 5: initiators see an end that a copy does not have', {
+    file: 'controller/volume/growth.ts',
+    find: 'common = Math.min(common, isSound ? entry.sizeBytes : 0);',
+    replace: '',
+  }),
+  mutate('keep-old-attribute', 'a start leaves the copies with different attributes', {
+    file: IO_PATH,
+    find: 'if (this.#copies.entries.every(isSame)) return;',
+    replace: 'if (isSame !== undefined) return;',
+  }),
+  mutate('sync-without-attribute', 'a copy that was away keeps the attribute that it had', {
+    file: 'controller/volume/sync-jobs.ts',
+    find: 'turn.effects.push(makeStore(this.#io, entry.bit, this.#io.attribute));',
+    replace: '',
+  }),
 ];
 
 export function findMutation(name: string): Mutation {
