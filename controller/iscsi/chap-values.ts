@@ -9,8 +9,6 @@ const BASE64 = /^0[bB]((?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{
  * and base64 with its padding. Undefined for anything else, for nothing, and beyond MAX_CHAP_BYTES.
  */
 export function decodeBinary(value: string): Buffer | undefined {
-  // Two digits a byte is the longest that either form takes.
-  if (value.length > 2 + 2 * MAX_CHAP_BYTES) return undefined;
   const bytes = decodeDigits(value);
   if (bytes === undefined || bytes.length === 0 || bytes.length > MAX_CHAP_BYTES) return undefined;
   return bytes;
