@@ -124,7 +124,10 @@ export class ControllerDriver {
         const nowMs = this.#nowMs();
         this.#parts.counters.pdus.received += pdus.length;
         this.#parts.idleMemory.touch();
-        for (const pdu of pdus) this.#portal({ kind: 'pdu', connection: id, pdu, nowMs });
+        for (const pdu of pdus) {
+          if (pdu.isDamaged === true) this.#parts.counters.damagedPdus += 1;
+          this.#portal({ kind: 'pdu', connection: id, pdu, nowMs });
+        }
       },
       onClosed: (closed) => {
         this.#connections.delete(closed.id);

@@ -9,6 +9,8 @@ export interface Counters {
   readonly frames: Record<'received' | 'sent', number>;
   /** Connections of initiators that were cut for what they sent. */
   rejectedConnections: number;
+  /** PDUs whose data was not what its digest said. */
+  damagedPdus: number;
   readonly loginRefusals: Record<LoginRefusal, number>;
 }
 
@@ -17,6 +19,7 @@ export function makeCounters(): Counters {
     pdus: { received: 0, sent: 0 },
     frames: { received: 0, sent: 0 },
     rejectedConnections: 0,
+    damagedPdus: 0,
     loginRefusals: Object.fromEntries(LOGIN_REFUSAL_NAMES.map((why) => [why, 0])) as Record<
       LoginRefusal,
       number
@@ -40,15 +43,26 @@ export function makeMetrics(counters: Counters, status: () => ControllerStatus):
       },
     });
   }
-  new Counter({
-    name: 'keelson_controller_rejected_connections_total',
-    help: 'Connections of initiators cut for what they sent.',
-    registers: [registry],
-    collect() {
-      this.reset();
-      this.inc(counters.rejectedConnections);
-    },
-  });
+  for (const [name, help, count] of [
+    [
+      'rejected_connections_total',
+      'Connections of initiators cut for what they sent.',
+      () => counters.rejectedConnections,
+    ],
+    [
+      'data_digest_errors_total',
+      'iSCSI PDUs whose data was not what its digest said.',
+      () => counters.damagedPdus,
+    ],
+  ] as const) {
+    new Counter({
+      ...{ name: `keelson_controller_${name}`, help, registers: [registry] },
+      collect() {
+        this.reset();
+        this.inc(count());
+      },
+    });
+  }
   new Counter({
     name: 'keelson_controller_login_refusals_total',
     help: 'Logins of initiators that were refused, by reason.',
