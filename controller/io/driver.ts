@@ -92,7 +92,8 @@ export class ControllerDriver {
     this.#volume({ kind: 'start', registration, identity, random, nowMs: this.#nowMs() });
     this.#ticker = setInterval(() => {
       const tick = { kind: 'tick', nowMs: this.#nowMs() } as const;
-      this.#portal(tick);
+      // Initiators that are not read cannot show that they live.
+      if (!this.#isHeld) this.#portal(tick);
       this.#volume(tick);
     }, TICK_MS);
   }

@@ -62,8 +62,8 @@ export const MAX_LOGIN_REQUESTS = 64;
 export const LOGIN_TIMEOUT_MS = 15_000;
 /** A connection that has been silent this long is asked for a sign of life … */
 export const PING_AFTER_MS = 10_000;
-/** … and given up when there was still none. */
-export const SILENCE_LIMIT_MS = 20_000;
+/** … and given up when there was none for so long: it may be busy, or its network broken. */
+export const PING_LIMIT_MS = 10_000;
 /**
  * When there is no room for a newcomer, sessions that have been quiet this long are asked for a sign
  * of life at once …

@@ -20,8 +20,8 @@ import {
   DISCOVERY_IDLE_MS,
   LOGIN_TIMEOUT_MS,
   PING_AFTER_MS,
+  PING_LIMIT_MS,
   QUIET_MS,
-  SILENCE_LIMIT_MS,
 } from './limits.ts';
 import { Login, type LoginAnswer, type LoginResult, type TargetConfig, withdraw } from './login.ts';
 import { sendOutcome } from './scsi-response.ts';
@@ -289,9 +289,13 @@ export class IscsiTarget {
 }
 
 function whyOverdue(connection: Connection, nowMs: number): string | undefined {
-  if (connection.phase.kind === 'login') {
-    return nowMs - connection.openedMs >= LOGIN_TIMEOUT_MS ? 'login took too long' : undefined;
+  const { phase, openedMs, heardMs, pingedMs } = connection;
+  if (phase.kind === 'login') {
+    return nowMs - openedMs >= LOGIN_TIMEOUT_MS ? 'login took too long' : undefined;
   }
-  const limitMs = connection.phase.session.isDiscovery ? DISCOVERY_IDLE_MS : SILENCE_LIMIT_MS;
-  return nowMs - connection.heardMs >= limitMs ? 'initiator is silent' : undefined;
+  // Not by `heardMs`: when this process stood still, nobody could have been heard.
+  const isOverdue = phase.session.isDiscovery
+    ? nowMs - heardMs >= DISCOVERY_IDLE_MS
+    : pingedMs !== undefined && nowMs - pingedMs >= PING_LIMIT_MS;
+  return isOverdue ? 'initiator is silent' : undefined;
 }

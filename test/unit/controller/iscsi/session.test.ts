@@ -88,6 +88,15 @@ describe('connection', () => {
     expect(initiator.kinds()).toEqual(['nexus-closed', 'close']);
   });
 
+  test('is asked first, however long this process stood still', () => {
+    const initiator = new TestInitiator(makeTarget()).login();
+    initiator.step({ kind: 'tick', nowMs: 3_600_000 });
+    expect(initiator.only().header[0]).toBe(0x20);
+    expect(initiator.step({ kind: 'tick', nowMs: 3_609_999 })).toEqual([]);
+    initiator.step({ kind: 'tick', nowMs: 3_610_000 });
+    expect(initiator.kinds()).toEqual(['nexus-closed', 'close']);
+  });
+
   test('that answers a ping lives on, and the answer has no answer', () => {
     const initiator = new TestInitiator(makeTarget()).login();
     initiator.step({ kind: 'tick', nowMs: 10_000 });
