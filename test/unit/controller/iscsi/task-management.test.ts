@@ -135,3 +135,48 @@ describe('task sets and resets', () => {
     expect(initiator.only().header.toString('hex', 0, 3)).toBe('3f8006');
   });
 });
+
+describe('PREEMPT AND ABORT (SPC-4 clause 5.13.11.2.6)', () => {
+  test('I15 ends all tasks of the named sessions but the one that asks, and says which had some', () => {
+    const [one, other] = pair();
+    const tasks = [start(one, 50), start(one, 51)];
+    const asking = start(other, 60);
+    const beside = start(other, 61);
+    const [nexus, own] = [1, 2];
+    other.step({ kind: 'abort-tasks', task: asking, nexuses: [nexus, own, 999] });
+    expect(other.effects).toEqual([...tasks, beside].map((task) => ({ kind: 'cancel', task })));
+    one.done(tasks[0]!);
+    one.done(tasks[1]!);
+    expect(one.effects).toEqual([]);
+    other.done(beside);
+    expect(other.effects).toEqual([{ kind: 'tasks-aborted', task: asking, nexuses: [nexus, own] }]);
+    other.done(asking);
+    expect(other.sent()).toHaveLength(1);
+  });
+
+  test('drops writes that are still gathering, and is over at once when nothing else is left', () => {
+    const [one, other] = pair();
+    one.send(one.command({ write: 512, itt: 50 }));
+    const nexus = 1;
+    const asking = start(other, 60);
+    other.step({ kind: 'abort-tasks', task: asking, nexuses: [nexus] });
+    expect(other.effects).toEqual([{ kind: 'tasks-aborted', task: asking, nexuses: [nexus] }]);
+  });
+
+  test('of sessions without tasks says that none was lost', () => {
+    const [, other] = pair();
+    const asking = start(other, 60);
+    other.step({ kind: 'abort-tasks', task: asking, nexuses: [1] });
+    expect(other.effects).toEqual([{ kind: 'tasks-aborted', task: asking, nexuses: [] }]);
+  });
+
+  test('of a session that ends meanwhile is over when its tasks are done', () => {
+    const [one, other] = pair();
+    const task = start(one, 50);
+    const asking = start(other, 60);
+    other.step({ kind: 'abort-tasks', task: asking, nexuses: [1] });
+    one.step({ kind: 'closed', connection: 1, nowMs: 0 });
+    one.done(task);
+    expect(one.effects).toEqual([{ kind: 'tasks-aborted', task: asking, nexuses: [1] }]);
+  });
+});
