@@ -50,12 +50,9 @@ export class Volume {
     this.#timing = timing;
     this.#io = new IoPath(readPayload, timing);
     this.#syncs = new SyncJobs(this.#io);
-    this.#heartbeats = new Heartbeats(
-      timing,
-      this.#io,
-      (copy, sinceMs) =>
-        this.#io.hasOverdue(copy, sinceMs) || this.#syncs.hasOverdue(copy, sinceMs),
-    );
+    const hasOverdue = (copy: CopyMask, sinceMs: number) =>
+      this.#io.hasOverdue(copy, sinceMs) || this.#syncs.hasOverdue(copy, sinceMs);
+    this.#heartbeats = new Heartbeats(timing, this.#io, hasOverdue);
   }
 
   step(event: VolumeEvent, effects: VolumeEffect[]): void {
