@@ -17,6 +17,13 @@ import { IDENTITY, LUN_0, senseOf } from './fixture.ts';
 const HOSTS = ['a', 'b', 'c', 'd', 'z'] as const;
 export type Host = (typeof HOSTS)[number];
 
+interface Open {
+  readonly request: RequestHandle;
+  readonly operation: VolumeOperation;
+  /** What the volume kept when it was submitted: what a load finds. */
+  readonly attribute: Buffer;
+}
+
 export interface OutOptions {
   readonly key?: number;
   readonly sark?: number;
@@ -43,7 +50,7 @@ export class Cluster {
   readonly notices: { message: string; fields: Readonly<Record<string, unknown>> }[] = [];
   readonly outcomes = new Map<number, ScsiOutcome>();
   readonly #nexuses = new Map<Host, NexusId>();
-  #open: { request: RequestHandle; operation: VolumeOperation }[] = [];
+  #open: Open[] = [];
   #preludes = this.#makePreludes();
   #lastId = 0;
 
@@ -94,10 +101,15 @@ export class Cluster {
     this.#preludes.cancel(task);
   }
 
-  /** Carries out all operations that were submitted; those of what they lead to as well. */
-  settle(): void {
-    for (let entry = this.#open.shift(); entry !== undefined; entry = this.#open.shift()) {
-      this.#preludes.completed(entry.request as never, this.#carryOut(entry.operation));
+  /**
+   * Carries out all operations that were submitted, and those that they lead to: the oldest first, or
+   * the newest.
+   */
+  settle(order: 'oldest' | 'newest' = 'oldest'): void {
+    for (;;) {
+      const entry = order === 'oldest' ? this.#open.shift() : this.#open.pop();
+      if (entry === undefined) return;
+      this.#preludes.completed(entry.request as never, this.#carryOut(entry));
     }
   }
 
@@ -188,7 +200,7 @@ export class Cluster {
     return new Preludes({
       submit: (request, operation) => {
         this.operations.push(operation);
-        this.#open.push({ request, operation });
+        this.#open.push({ request, operation, attribute: this.attribute });
       },
       cancel: (request) => {
         this.#open = this.#open.filter((entry) => entry.request !== request);
@@ -210,15 +222,19 @@ export class Cluster {
   #finish(task: number, plan: ScsiPlan): void {
     let current = plan;
     while (current.kind === 'volume') {
-      current = current.next(current.operations.map((operation) => this.#carryOut(operation)));
+      current = current.next(
+        current.operations.map((operation) =>
+          this.#carryOut({ operation, attribute: this.attribute }),
+        ),
+      );
     }
     if (current.kind === 'done') this.outcomes.set(task, current.outcome);
   }
 
-  #carryOut(operation: VolumeOperation): VolumeOutcome {
+  #carryOut({ operation, attribute }: Omit<Open, 'request'>): VolumeOutcome {
     if (this.failure !== undefined) return { ok: false, reason: this.failure };
     if (operation.kind === 'store') this.attribute = operation.data;
-    if (operation.kind === 'load') return { ok: true, data: this.attribute };
+    if (operation.kind === 'load') return { ok: true, data: attribute };
     return operation.kind === 'read'
       ? { ok: true, data: Buffer.alloc(operation.length) }
       : { ok: true };

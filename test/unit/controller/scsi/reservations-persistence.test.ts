@@ -194,15 +194,14 @@ describe('loading what was stored', () => {
     ]);
   });
 
-  test('that came too late does not undo a change made meanwhile', () => {
+  test('that comes too late does not undo a change made meanwhile', () => {
     const cluster = loading();
-    cluster.start('c', ...WRITE);
-    const change = cluster.startOut('a', 'CLEAR', { key: 1 });
-    const late = cluster.start('c', ...WRITE);
-    cluster.settle();
+    const late = cluster.start('a', ...WRITE);
+    const change = cluster.startOut('b', 'PREEMPT', { key: 2, sark: 1, type: EA });
+    cluster.settle('newest');
     expect(wordOf(cluster.outcomes.get(change)!)).toBe('good');
-    expect(cluster.outcomes.has(late)).toBe(true);
-    expect(cluster.keys()).toEqual([]);
+    expect(wordOf(cluster.outcomes.get(late)!)).toBe('conflict');
+    expect(cluster.keys()).toEqual([2]);
   });
 
   test('that fails fails the command, and the next one asks again', () => {
