@@ -34,6 +34,8 @@ const PEERS: readonly Peer[] = [
   program('ip', 'iproute2'),
   program('iptables', 'iptables'),
   program('mkfs.ext4', 'e2fsprogs'),
+  program('mkfs.xfs', 'xfsprogs'),
+  program('sg_persist', 'sg3-utils'),
   program('iscsi-test-cu', 'libiscsi-bin'),
   program('iscsi-ls', 'libiscsi-bin'),
   program('qemu-img', 'qemu-utils'),

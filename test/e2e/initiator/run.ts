@@ -1,12 +1,15 @@
 import { parseArgs } from 'node:util';
 import { isolateNetwork } from '../../support/isolated.ts';
+import { runInteroperability } from './interoperability.ts';
 import { formatStep, type Report, runScenario } from './scenario.ts';
 import { startKeelsonTarget, startTgtTarget } from './target.ts';
 
 const HELP = `npm run test:initiator -- [--times 1] [--target keelson|tgt] [--json]
+npm run test:initiator -- --interoperability
 
 A Linux initiator (open-iscsi in User-mode Linux) writes to the volume while processes are killed.
 Each run starts afresh. --json prints one report per line and nothing else. Needs root.
+--interoperability: CHAP, digests, reservations, discards and file systems instead, one line a check.
 `;
 
 const { values } = parseArgs({
@@ -14,6 +17,7 @@ const { values } = parseArgs({
     times: { type: 'string', default: '1' },
     target: { type: 'string', default: 'keelson' },
     json: { type: 'boolean', default: false },
+    interoperability: { type: 'boolean', default: false },
     help: { type: 'boolean', short: 'h', default: false },
   },
 });
@@ -26,7 +30,11 @@ if (times > 1) {
   await repeat();
 } else {
   isolateNetwork();
-  await runOnce();
+  if (values.interoperability) {
+    await runInteroperability((name) => process.stdout.write(`ok: ${name}\n`));
+  } else {
+    await runOnce();
+  }
 }
 
 /** Each run gets a process, and with it a network namespace, of its own. */

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { exitOf, runOk } from '../child.ts';
+import { exitOf, run, runOk } from '../child.ts';
 
 /** The address at which the guest reaches its host. */
 export const HOST_ADDRESS = '192.0.2.1';
@@ -30,6 +30,9 @@ export interface Guest {
  */
 export async function prepareNetwork(portalHost: string): Promise<void> {
   await runOk('ip', ['link', 'set', 'lo', 'up']);
+  // A test before this one may have had the same namespace.
+  await run('ip', ['link', 'delete', TAP]);
+  await runOk('iptables', ['-t', 'nat', '-F', 'PREROUTING']);
   await runOk('ip', ['tuntap', 'add', 'dev', TAP, 'mode', 'tap']);
   await runOk('ip', ['addr', 'add', `${HOST_ADDRESS}/24`, 'dev', TAP]);
   await runOk('ip', ['link', 'set', TAP, 'up']);
