@@ -33,7 +33,9 @@ function alterList(list: Json[], random: SeededRandom): Json {
   const one = list[at];
   if (one === undefined || random.chance(0.3)) {
     const more = one ?? random.pick(STRANGE);
-    return [...list, ...Array.from({ length: random.pick([1, 2, 65, 1025]) }, () => more)];
+    // Many of a list of many would be too much to write down.
+    const count = JSON.stringify(more).length > 100 ? 1 : random.pick([1, 2, 65, 1025]);
+    return [...list, ...Array.from({ length: count }, () => more)];
   }
   if (random.chance(0.2)) return list.filter((_, index) => index !== at);
   return list.map((entry, index) => (index === at ? alter(entry, random) : entry));
