@@ -30,6 +30,12 @@ export class Attentions {
     }
   }
 
+  raiseOnOthers(nexus: NexusId, code: SenseCode): void {
+    for (const other of this.#open) {
+      if (other !== nexus) this.#raise(other, code);
+    }
+  }
+
   take(nexus: NexusId): SenseCode | undefined {
     if (this.#pending.size === 0) return undefined;
     const queue = this.#pending.get(nexus);

@@ -1,15 +1,19 @@
 import { assert } from '../../replica/common/assert.ts';
 import { Attentions } from './attentions.ts';
 import { findCommand } from './command-table.ts';
+import { CopyResults } from './copy/copy-results.ts';
 import { LOGICAL_BLOCK_BYTES } from './limits.ts';
 import { type DeviceIdentity, isLunZero, type LogicalUnit } from './logical-unit.ts';
+import { ModeSettings } from './mode-settings.ts';
 import { fail, failCdbField } from './outcome.ts';
 import type { NexusId, ScsiCommand } from './plan.ts';
 import type { Course } from './prelude.ts';
 import { accessOf } from './reservations/access.ts';
 import { Reservations } from './reservations/reservations.ts';
 import { parsePort } from './reservations/transport-id.ts';
+import { Sanitizer } from './sanitizer.ts';
 import { SENSE } from './sense.ts';
+import { whyRefusedNow } from './unit-condition.ts';
 
 export type { DeviceIdentity } from './logical-unit.ts';
 
@@ -20,7 +24,8 @@ const NACA_BIT = 0x04;
 
 /**
  * The device server of one volume: a direct access block device at LUN 0 (SPC-4, SBC-3). Pure: a
- * command becomes a plan, and only unit attentions are remembered between commands.
+ * command becomes a plan, and little is remembered between commands: unit attentions, mode settings, a
+ * running sanitize, the outcomes of copies, reservations.
  */
 export class DeviceServer {
   readonly #attentions = new Attentions();
@@ -47,6 +52,10 @@ export class DeviceServer {
       blockCount,
       reservations: this.#reservations,
       takeAttention: (nexus) => this.#attentions.take(nexus),
+      raiseOnOthers: (nexus, code) => this.#attentions.raiseOnOthers(nexus, code),
+      modes: new ModeSettings(),
+      sanitizer: new Sanitizer(),
+      copyResults: new CopyResults(),
     };
   }
 
@@ -64,12 +73,20 @@ export class DeviceServer {
     this.#ports.delete(nexus);
     this.#attentions.closed(nexus);
     this.#reservations.nexusClosed(nexus);
+    this.#unit.copyResults.forget(nexus);
   }
 
   /** Every nexus is told, also the one that asked for the reset (SAM-5 clause 6.3.3). */
   logicalUnitReset(): void {
     this.#reservations.reset();
+    this.#unit.modes.reset();
     this.#attentions.raiseOnAll(SENSE.BUS_DEVICE_RESET);
+  }
+
+  /** The volume grew: every nexus is told (SBC-3 clause 4.7). */
+  resize(sizeBytes: number): void {
+    this.#unit.blockCount = sizeBytes / LOGICAL_BLOCK_BYTES;
+    this.#attentions.raiseOnAll(SENSE.CAPACITY_DATA_HAS_CHANGED);
   }
 
   /** Data may be gone as from a disk that lost power: every nexus is told (design section 4, I13). */
@@ -94,11 +111,12 @@ export class DeviceServer {
     }
     if (spec === 'no-opcode') return fail(SENSE.INVALID_OPERATION_CODE);
     if (spec === 'no-service-action') return failCdbField(1);
+    if (spec.isOffered?.(this.#unit.identity) === false) return fail(SENSE.INVALID_OPERATION_CODE);
     const controlIndex = spec.usage.length - 1;
     const control = cdb[controlIndex];
     if (control === undefined) return failCdbField(cdb.length);
     if ((control & NACA_BIT) !== 0) return failCdbField(controlIndex);
-    return spec.run(this.#unit, command);
+    return whyRefusedNow(this.#unit, spec) ?? spec.run(this.#unit, command);
   }
 
   /** What keeps a command from running now: reservations that are not loaded yet, or a conflict. */

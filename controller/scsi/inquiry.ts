@@ -9,6 +9,9 @@ const CMDDT_BIT = 0x02;
 const NO_DEVICE = 0x7f;
 const VERSION_SPC_4 = 0x06;
 const RESPONSE_DATA_FORMAT = 0x02;
+/** Byte 5: implicit asymmetric access (TPGS 01b), third-party copy (3PC). */
+const TPGS_IMPLICIT = 0x10;
+const THIRD_PARTY_COPY_BIT = 0x08;
 const CMDQUE_BIT = 0x02;
 const ADDITIONAL_LENGTH_AT = 4;
 
@@ -36,6 +39,7 @@ export function inquiry(unit: LogicalUnit, { cdb, lun }: ScsiCommand): ScsiPlan 
  *    2  version                           16  product, 16
  *    3  response data format              32  revision, 4
  *    4  additional length                 58  version descriptors, 8 × 2 bytes
+ *    5  TPGS, 3PC
  *    7  CMDQUE
  */
 function makeStandardData({ identity }: LogicalUnit, isThere: boolean): Buffer {
@@ -44,6 +48,7 @@ function makeStandardData({ identity }: LogicalUnit, isThere: boolean): Buffer {
   data[2] = VERSION_SPC_4;
   data[3] = RESPONSE_DATA_FORMAT;
   data[ADDITIONAL_LENGTH_AT] = data.length - ADDITIONAL_LENGTH_AT - 1;
+  data[5] = TPGS_IMPLICIT | THIRD_PARTY_COPY_BIT;
   data[7] = CMDQUE_BIT;
   data.write(VENDOR.padEnd(8), 8, 8, 'latin1');
   data.write(PRODUCT.padEnd(16), 16, 16, 'latin1');

@@ -1,5 +1,10 @@
 import { assert } from '../../replica/common/assert.ts';
-import { BLOCK_BYTES, MAX_IO_BYTES, MAX_TRIM_BYTES } from '../../replica/common/limits.ts';
+import {
+  BLOCK_BYTES,
+  MAX_IO_BYTES,
+  MAX_MAP_BYTES,
+  MAX_TRIM_BYTES,
+} from '../../replica/common/limits.ts';
 
 /** Logical block: what initiators address. Every one of them can boot from 512. */
 export const LOGICAL_BLOCK_BYTES = 512;
@@ -28,6 +33,34 @@ export const MAX_UNMAP_DESCRIPTORS = 256;
 export const MAX_WRITE_SAME_BLOCKS = 32 * 1024;
 export const WRITE_SAME_STEP_BYTES = 1024 * 1024;
 
+/**
+ * WRITE ATOMIC(16): one physical block, which a copy has either as it was or as it is now, whatever
+ * ends in the middle of the write (ADR 0017).
+ */
+export const MAX_ATOMIC_BLOCKS = LOGICAL_BLOCKS_PER_PHYSICAL;
+
+/** One write of SANITIZE at a time, so that other volumes on the same disks go on. */
+export const SANITIZE_WRITE_BYTES = 1024 * 1024;
+export const SANITIZE_ERASE_BYTES = 256 * 1024 * 1024;
+
+/** EXTENDED COPY: what one command can name. The block count of a segment has 16 bits: 32 MiB. */
+export const MAX_CSCD_DESCRIPTORS = 2;
+export const MAX_COPY_SEGMENTS = 64;
+export const MAX_SEGMENT_BLOCKS = 0xffff;
+/** Commands that copy at the same time, over all nexuses. */
+export const MAX_CONCURRENT_COPIES = 16;
+/** What a copy holds in memory at a time. */
+export const COPY_STEP_BYTES = 1024 * 1024;
+
+/** GET LBA STATUS asks for so much of the map at once, and for so much of it for one command. */
+export const MAP_STEP_BYTES = MAX_MAP_BYTES;
+export const MAX_MAP_STEPS = 128;
+/** Descriptors that one GET LBA STATUS returns. */
+export const MAX_LBA_STATUS_DESCRIPTORS = 1024;
+
+assert(SANITIZE_WRITE_BYTES <= MAX_IO_BYTES, 'a step of a sanitize overwrite is one write');
+assert(SANITIZE_ERASE_BYTES <= MAX_TRIM_BYTES, 'a step of a sanitize block erase is one trim');
+assert(COPY_STEP_BYTES <= MAX_IO_BYTES, 'a step of a copy is one read and one write');
 assert(
   LOGICAL_BLOCK_BYTES * LOGICAL_BLOCKS_PER_PHYSICAL === BLOCK_BYTES,
   'a physical block is the unit of provisioning',

@@ -1,15 +1,16 @@
 import { LOGICAL_BLOCK_BYTES } from './limits.ts';
 import type { LogicalUnit } from './logical-unit.ts';
-import { makeChangeableMask, selectPages } from './mode-pages.ts';
+import { applyPage, makeChangeableMask, makeCurrentPage, selectPages } from './mode-pages.ts';
 import { answer, fail, failCdbField, failParameterField, succeed } from './outcome.ts';
-import type { ScsiCommand, ScsiPlan } from './plan.ts';
+import type { DonePlan, ScsiCommand, ScsiPlan } from './plan.ts';
 import { SENSE } from './sense.ts';
 
 const DBD_BIT = 0x08;
 const LLBAA_BIT = 0x10;
-const PAGE_CONTROL = { CHANGEABLE: 1, SAVED: 3 } as const;
-/** Device-specific parameter: DPO and FUA are supported; not write protected. */
+const PAGE_CONTROL = { CURRENT: 0, CHANGEABLE: 1, DEFAULT: 2, SAVED: 3 } as const;
+/** Device-specific parameter: DPO and FUA are supported; write protected. */
 const DPOFUA = 0x10;
+const WP_BIT = 0x80;
 const LONGLBA_BIT = 0x01;
 /** MODE SELECT: pages in the standard's format (PF), pages to be saved (SP). */
 const PF_BIT = 0x10;
@@ -57,9 +58,12 @@ function planSense(
   const hasDescriptor = (cdb.readUInt8(1) & DBD_BIT) === 0;
   const descriptor = hasDescriptor ? makeBlockDescriptor(unit, ask.isLong) : Buffer.alloc(0);
   const header = Buffer.alloc(ask.header.bytes);
-  const shown = pageControl === PAGE_CONTROL.CHANGEABLE ? pages.map(makeChangeableMask) : pages;
+  const shown = pages.map((page) => {
+    if (pageControl === PAGE_CONTROL.CHANGEABLE) return makeChangeableMask(page);
+    return pageControl === PAGE_CONTROL.CURRENT ? makeCurrentPage(page, unit.modes) : page;
+  });
   const data = Buffer.concat([header, descriptor, ...shown]);
-  data[ask.header.deviceSpecificAt] = DPOFUA;
+  data[ask.header.deviceSpecificAt] = unit.modes.isWriteProtected ? DPOFUA | WP_BIT : DPOFUA;
   if (ask.header.bytes === 4) {
     data[0] = data.length - 1;
     data[3] = descriptor.length;
@@ -80,10 +84,13 @@ function makeBlockDescriptor(unit: LogicalUnit, isLong: boolean): Buffer {
   return descriptor;
 }
 
-/** Accepts a parameter list that says what is so already; nothing can be changed. */
+/**
+ * MODE SELECT: the list is checked as a whole before any of it is taken, and the other nexuses are told of
+ * a change (SPC-4 clause 6.11).
+ */
 function planSelect(
   unit: LogicalUnit,
-  { cdb, dataOut }: ScsiCommand,
+  { cdb, dataOut, nexus }: ScsiCommand,
   { header, listBytes }: { header: HeaderLayout; listBytes: number },
 ): ScsiPlan {
   const flags = cdb.readUInt8(1);
@@ -103,19 +110,35 @@ function planSelect(
       return failParameterField(header.bytes);
     }
   }
-  return checkPages(list, pagesStart) ?? succeed(listBytes);
+  const given = readPages(list, pagesStart);
+  if (!Array.isArray(given)) return given;
+  const changes = given.filter(([page, values]) => applyPage(page, values, unit.modes));
+  if (changes.length > 0) unit.raiseOnOthers(nexus, SENSE.MODE_PARAMETERS_CHANGED);
+  return succeed(listBytes);
 }
 
-function checkPages(list: Buffer, start: number): ScsiPlan | undefined {
+/** The pages of a list, each with the values given; or the plan that refuses it. */
+function readPages(list: Buffer, start: number): [page: Buffer, given: Buffer][] | DonePlan {
+  const pages: [Buffer, Buffer][] = [];
   let at = start;
   while (at < list.length) {
     const page = selectPages(list.readUInt8(at), 0).find((known) => known[0] === list[at]);
     if (page === undefined) return failParameterField(at);
     if (at + page.length > list.length) return fail(SENSE.PARAMETER_LIST_LENGTH_ERROR);
     const given = list.subarray(at, at + page.length);
-    const difference = page.findIndex((byte, index) => byte !== given[index]);
+    const difference = findUnchangeable(page, given);
     if (difference !== -1) return failParameterField(at + difference);
+    pages.push([page, given]);
     at += page.length;
   }
-  return undefined;
+  return pages;
+}
+
+/** Index of the first byte that differs in a bit that cannot be changed; -1 when none does. */
+function findUnchangeable(page: Buffer, given: Buffer): number {
+  const mask = makeChangeableMask(page);
+  return page.findIndex((byte, index) => {
+    const fixedBits = index < 2 ? 0xff : ~(mask[index] as number);
+    return ((byte ^ (given[index] as number)) & fixedBits) !== 0;
+  });
 }

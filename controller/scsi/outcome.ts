@@ -2,13 +2,13 @@ import { unreachable } from '../../replica/common/assert.ts';
 import type { ByteRange } from '../../replica/common/ranges.ts';
 import type { VolumeFailure, VolumeOperation, VolumeOutcome } from '../volume/operation.ts';
 import { STATUS } from './opcode.ts';
-import type { ScsiPlan, VolumePlan } from './plan.ts';
+import type { DonePlan, ScsiPlan, VolumePlan } from './plan.ts';
 import { makeFixedSense, SENSE, type SenseCode, type SenseDetail } from './sense.ts';
 
 const NO_DATA: Buffer = Buffer.alloc(0);
 
 /** GOOD. `transferBytes` is what the CDB says is moved, `dataIn` what goes to the initiator. */
-export function succeed(transferBytes: number, dataIn: Buffer = NO_DATA): ScsiPlan {
+export function succeed(transferBytes: number, dataIn: Buffer = NO_DATA): DonePlan {
   return {
     kind: 'done',
     outcome: { status: STATUS.GOOD, dataIn, sense: undefined, transferBytes },
@@ -16,13 +16,13 @@ export function succeed(transferBytes: number, dataIn: Buffer = NO_DATA): ScsiPl
 }
 
 /** GOOD with parameter data, cut to the allocation length; lengths inside stay as they are. */
-export function answer(data: Buffer, allocationBytes: number): ScsiPlan {
+export function answer(data: Buffer, allocationBytes: number): DonePlan {
   const cut = data.length > allocationBytes ? data.subarray(0, allocationBytes) : data;
   return succeed(cut.length, cut);
 }
 
 /** CHECK CONDITION. Nothing counts as moved. */
-export function fail(code: SenseCode, detail?: SenseDetail): ScsiPlan {
+export function fail(code: SenseCode, detail?: SenseDetail): DonePlan {
   const sense = makeFixedSense(code, detail);
   return {
     kind: 'done',
@@ -30,11 +30,11 @@ export function fail(code: SenseCode, detail?: SenseDetail): ScsiPlan {
   };
 }
 
-export function failCdbField(byteIndex: number): ScsiPlan {
+export function failCdbField(byteIndex: number): DonePlan {
   return fail(SENSE.INVALID_FIELD_IN_CDB, { field: { of: 'cdb', byteIndex } });
 }
 
-export function failParameterField(byteIndex: number): ScsiPlan {
+export function failParameterField(byteIndex: number): DonePlan {
   return fail(SENSE.INVALID_FIELD_IN_PARAMETER_LIST, { field: { of: 'parameters', byteIndex } });
 }
 
@@ -69,7 +69,7 @@ export function dataOf(outcomes: readonly VolumeOutcome[]): Buffer {
 }
 
 /** The plan that reports the first operation that failed, or undefined when all succeeded. */
-export function whyFailed(outcomes: readonly VolumeOutcome[]): ScsiPlan | undefined {
+export function whyFailed(outcomes: readonly VolumeOutcome[]): DonePlan | undefined {
   for (const outcome of outcomes) {
     if (!outcome.ok) return fail(senseOf(outcome.reason));
   }

@@ -1,9 +1,15 @@
 import type { VolumeOperation } from '../volume/operation.ts';
-import { checkExtent, readExtent, wholeBlocks } from './extent.ts';
-import { LOGICAL_BLOCK_BYTES, MAX_TRANSFER_BLOCKS } from './limits.ts';
+import { checkExtent, readExtent, readLba64, wholeBlocks } from './extent.ts';
+import {
+  LOGICAL_BLOCK_BYTES,
+  LOGICAL_BLOCKS_PER_PHYSICAL,
+  MAX_ATOMIC_BLOCKS,
+  MAX_TRANSFER_BLOCKS,
+} from './limits.ts';
 import type { LogicalUnit } from './logical-unit.ts';
-import { dataOf, failCdbField, run, succeed, whyFailed } from './outcome.ts';
+import { dataOf, fail, failCdbField, run, succeed, whyFailed } from './outcome.ts';
 import type { ScsiCommand, ScsiPlan } from './plan.ts';
+import { SENSE } from './sense.ts';
 
 /** RDPROTECT, WRPROTECT or VRPROTECT in byte 1: there is no protection information to check. */
 export const PROTECT_BITS = 0xe0;
@@ -30,6 +36,29 @@ export function write6(unit: LogicalUnit, { cdb, dataOut }: ScsiCommand): ScsiPl
 /** WRITE(10), (12) and (16). */
 export function write(unit: LogicalUnit, { cdb, dataOut }: ScsiCommand): ScsiPlan {
   return planWrite(unit, cdb, { dataOut, flags: cdb.readUInt8(1) });
+}
+
+/**
+ * WRITE ATOMIC(16) (SBC-4 clause 5.48): one physical block or none, the most that is as it was or as it is
+ * now whatever ends in the middle. ATOMIC BOUNDARY would allow longer writes that are only atomic in
+ * pieces; none is supported.
+ */
+export function writeAtomic(unit: LogicalUnit, command: ScsiCommand): ScsiPlan {
+  const { cdb, dataOut } = command;
+  const flags = cdb.readUInt8(1);
+  if ((flags & PROTECT_BITS) !== 0) return failCdbField(1);
+  const extent = { lba: readLba64(cdb, 2), blocks: cdb.readUInt16BE(12) };
+  if (extent.lba + extent.blocks > unit.blockCount) return fail(SENSE.LBA_OUT_OF_RANGE);
+  if (cdb.readUInt16BE(10) !== 0) return failCdbField(10);
+  if (extent.blocks === 0) return succeed(0);
+  if (extent.blocks !== MAX_ATOMIC_BLOCKS) return failCdbField(12);
+  if (extent.lba % LOGICAL_BLOCKS_PER_PHYSICAL !== 0) return failCdbField(2);
+  const length = extent.blocks * LOGICAL_BLOCK_BYTES;
+  // A part of it would not be what the initiator meant to write in one go.
+  if (dataOut.length !== length) return failCdbField(12);
+  const offset = extent.lba * LOGICAL_BLOCK_BYTES;
+  const fua = (flags & FUA_BIT) !== 0;
+  return run([{ kind: 'write', offset, data: dataOut, fua }], () => succeed(length));
 }
 
 /**

@@ -14,8 +14,13 @@ const REPORT = { ALL: 0, OPCODE: 1, SERVICE_ACTION: 2, EITHER: 3 } as const;
 const TIMEOUTS = Buffer.alloc(12);
 TIMEOUTS.writeUInt16BE(TIMEOUTS.length - 2, 0);
 
-/** REPORT SUPPORTED OPERATION CODES, over a table of commands. */
-export function reportOpcodes(table: readonly CommandSpec[], cdb: Buffer): ScsiPlan {
+/** REPORT SUPPORTED OPERATION CODES, over a table of commands of which a unit may lack some. */
+export function reportOpcodes(
+  commands: readonly CommandSpec[],
+  { identity }: LogicalUnit,
+  cdb: Buffer,
+): ScsiPlan {
+  const table = commands.filter(({ isOffered }) => isOffered?.(identity) !== false);
   const hasTimeouts = (cdb.readUInt8(2) & RCTD_BIT) !== 0;
   const option = cdb.readUInt8(2) & 0x07;
   const allocationBytes = cdb.readUInt32BE(6);

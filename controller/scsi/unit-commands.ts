@@ -1,21 +1,51 @@
+import { unreachable } from '../../replica/common/assert.ts';
 import { isLunZero, type LogicalUnit } from './logical-unit.ts';
 import { answer, failCdbField, run, succeed } from './outcome.ts';
 import type { ScsiCommand, ScsiPlan } from './plan.ts';
-import { makeDescriptorSense, makeFixedSense, SENSE } from './sense.ts';
+import {
+  makeDescriptorSense,
+  makeFixedSense,
+  SENSE,
+  type SenseCode,
+  type SenseDetail,
+} from './sense.ts';
 
 /** Ready as long as it answers: what the failure mode forbids fails at the command it forbids. */
 export function testUnitReady(): ScsiPlan {
   return succeed(0);
 }
 
-/** REQUEST SENSE: reports, and so clears, the oldest pending unit attention. */
+/**
+ * REQUEST SENSE: reports, and so clears, the oldest pending unit attention; with none pending, how far
+ * a sanitize is, or that it failed (SPC-4 clause 6.39).
+ */
 export function requestSense(unit: LogicalUnit, { cdb, lun, nexus }: ScsiCommand): ScsiPlan {
   const isDescriptor = (cdb.readUInt8(1) & 0x01) !== 0;
-  const code = isLunZero(lun)
-    ? (unit.takeAttention(nexus) ?? SENSE.NONE)
-    : SENSE.LOGICAL_UNIT_NOT_SUPPORTED;
-  const sense = isDescriptor ? makeDescriptorSense(code) : makeFixedSense(code);
+  const attention = isLunZero(lun) ? unit.takeAttention(nexus) : SENSE.LOGICAL_UNIT_NOT_SUPPORTED;
+  const { code, detail } = attention === undefined ? conditionOf(unit) : { code: attention };
+  const sense = isDescriptor ? makeDescriptorSense(code, detail) : makeFixedSense(code, detail);
   return answer(sense, cdb.readUInt8(4));
+}
+
+function conditionOf({ sanitizer: { state } }: LogicalUnit): Condition {
+  switch (state.kind) {
+    case 'idle':
+      return { code: SENSE.NONE };
+    case 'running':
+      return {
+        code: SENSE.SANITIZE_IN_PROGRESS,
+        detail: { progress: state.doneBytes / state.totalBytes },
+      };
+    case 'failed':
+      return { code: SENSE.SANITIZE_FAILED };
+    default:
+      return unreachable(state, 'state of the sanitize operation');
+  }
+}
+
+interface Condition {
+  readonly code: SenseCode;
+  readonly detail?: SenseDetail;
 }
 
 const START_BIT = 0x01;

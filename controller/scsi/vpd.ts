@@ -1,5 +1,7 @@
+import { makeThirdPartyCopyBody } from './copy/third-party-vpd.ts';
 import {
   LOGICAL_BLOCKS_PER_PHYSICAL,
+  MAX_ATOMIC_BLOCKS,
   MAX_COMPARE_BLOCKS,
   MAX_TRANSFER_BLOCKS,
   MAX_UNMAP_BLOCKS,
@@ -16,6 +18,7 @@ const PAGE = {
   SUPPORTED_PAGES: 0x00,
   UNIT_SERIAL_NUMBER: 0x80,
   DEVICE_IDENTIFICATION: 0x83,
+  THIRD_PARTY_COPY: 0x8f,
   BLOCK_LIMITS: 0xb0,
   BLOCK_DEVICE_CHARACTERISTICS: 0xb1,
   LOGICAL_BLOCK_PROVISIONING: 0xb2,
@@ -40,10 +43,12 @@ function makeBody(identity: DeviceIdentity, pageCode: number): Buffer | undefine
       return Buffer.from(identity.serial, 'latin1');
     case PAGE.DEVICE_IDENTIFICATION:
       return makeDesignators(identity);
+    case PAGE.THIRD_PARTY_COPY:
+      return makeThirdPartyCopyBody();
     case PAGE.BLOCK_LIMITS:
       return makeBlockLimits();
     case PAGE.BLOCK_DEVICE_CHARACTERISTICS:
-      return makeBlockDeviceCharacteristics();
+      return makeBlockDeviceCharacteristics(identity);
     case PAGE.LOGICAL_BLOCK_PROVISIONING:
       // Threshold exponent 0; LBPU, LBPWS, LBPWS10, LBPRZ; thin provisioned (SBC-3 6.6.5).
       return Buffer.from([0x00, 0xe4, 0x02, 0x00]);
@@ -62,12 +67,11 @@ const DESIGNATOR = { T10: 1, NAA: 3, RELATIVE_PORT: 4, PORT_GROUP: 5, SCSI_NAME:
 const FIRST = Buffer.from([0, 0, 0, 1]);
 
 /** What names the logical unit, whichever path leads to it, and what names this path (SPC-4 7.8.5). */
-function makeDesignators({ serial, targetName }: DeviceIdentity): Buffer {
-  const portName = `${targetName},t,0x0001\0`;
+function makeDesignators(identity: DeviceIdentity): Buffer {
+  const portName = `${identity.targetName},t,0x0001\0`;
   const paddedPortName = portName.padEnd(Math.ceil(portName.length / 4) * 4, '\0');
   return Buffer.concat([
-    makeDesignator(CODE_SET.BINARY, DESIGNATOR.NAA, makeLocalName(serial)),
-    makeDesignator(CODE_SET.ASCII, DESIGNATOR.T10, Buffer.from(VENDOR.padEnd(8) + serial)),
+    ...makeUnitDesignators(identity),
     makeDesignator(
       ISCSI | CODE_SET.UTF_8,
       TARGET_PORT | DESIGNATOR.SCSI_NAME,
@@ -76,6 +80,14 @@ function makeDesignators({ serial, targetName }: DeviceIdentity): Buffer {
     makeDesignator(ISCSI | CODE_SET.BINARY, TARGET_PORT | DESIGNATOR.RELATIVE_PORT, FIRST),
     makeDesignator(ISCSI | CODE_SET.BINARY, TARGET_PORT | DESIGNATOR.PORT_GROUP, FIRST),
   ]);
+}
+
+/** Those that name the logical unit, each with its 4-byte header. */
+export function makeUnitDesignators({ serial }: DeviceIdentity): Buffer[] {
+  return [
+    makeDesignator(CODE_SET.BINARY, DESIGNATOR.NAA, makeLocalName(serial)),
+    makeDesignator(CODE_SET.ASCII, DESIGNATOR.T10, Buffer.from(VENDOR.padEnd(8) + serial)),
+  ];
 }
 
 function makeDesignator(codeSet: number, type: number, designator: Buffer): Buffer {
@@ -104,12 +116,19 @@ function makeBlockLimits(): Buffer {
   body.writeUInt32BE(LOGICAL_BLOCKS_PER_PHYSICAL, 24); // optimal unmap granularity
   body.writeUInt32BE(0x80000000, 28); // UGAVALID, alignment 0
   body.writeBigUInt64BE(BigInt(MAX_WRITE_SAME_BLOCKS), 32);
+  body.writeUInt32BE(MAX_ATOMIC_BLOCKS, 40);
+  body.writeUInt32BE(LOGICAL_BLOCKS_PER_PHYSICAL, 44); // atomic alignment
+  body.writeUInt32BE(LOGICAL_BLOCKS_PER_PHYSICAL, 48); // atomic transfer length granularity
   return body;
 }
 
+/** WABEREQ 01b: after a block erase, reads complete without an error. */
+const WABEREQ_READS = 0x40;
+
 /** Medium rotation rate 1: not rotating, so that the kernel neither sorts nor waits. */
-function makeBlockDeviceCharacteristics(): Buffer {
+function makeBlockDeviceCharacteristics({ allowsSanitize }: DeviceIdentity): Buffer {
   const body = Buffer.alloc(0x3c);
   body.writeUInt16BE(1, 0);
+  if (allowsSanitize === true) body[3] = WABEREQ_READS;
   return body;
 }

@@ -100,7 +100,7 @@ describe('dispatch', () => {
     expect(senseOf(new Fixture().send(opcode))).toBe('05/20/00');
   });
 
-  test.each(['9e 13', 'a3 0a'])('points at service action %s', (cdb) => {
+  test.each(['9e 13', 'a3 0e', '48 03', '83 01'])('points at service action %s', (cdb) => {
     const outcome = new Fixture().send(cdb);
     expect(senseOf(outcome)).toBe('05/24/00');
     expect(outcome.sense?.subarray(15)).toEqual(Buffer.from([0xc0, 0, 1]));
