@@ -13,6 +13,12 @@ const HOT_SLACK = 256;
 /** Beats of the controller's heart without a change, one a second, until a copy is idle. */
 const IDLE_BEATS = 5;
 
+/**
+ * A sync fills the page cache far faster than the kernel writes it back by itself, and its CHECKPOINT
+ * would wait for all of it: after so many bytes they are made durable on the way.
+ */
+const WRITE_BACK_BYTES = 64 * 1024 * 1024;
+
 /** Who waits for a checkpoint, and for how much of it. */
 export type CheckpointWaiter =
   /** Data and region map are durable. */
@@ -55,6 +61,8 @@ export class Durability {
   /** Asked for and not begun. */
   #next: Checkpoint | undefined;
   #done: CheckpointWaiter[] = [];
+  /** Written by a sync since the last fdatasync began. */
+  #syncedBytes = 0;
   #hotLimit: number;
   #quietBeats = 0;
 
@@ -76,6 +84,11 @@ export class Durability {
   /** A change was carried out: the copy is not idle. */
   noteChange(): void {
     this.#quietBeats = 0;
+  }
+
+  /** A sync wrote so many bytes. */
+  noteSynced(bytes: number): void {
+    this.#syncedBytes += bytes;
   }
 
   /** Extents became hot. */
@@ -141,7 +154,9 @@ export class Durability {
   /** A checkpoint begins with an fdatasync, never in the middle of one. */
   #startSync(effects: ReplicaEffect[]): void {
     const begins = this.#stage === 'none' && this.#next !== undefined;
-    if (this.#syncing !== undefined || (this.#askers.length === 0 && !begins)) return;
+    const isDue = begins || this.#askers.length > 0 || this.#syncedBytes >= WRITE_BACK_BYTES;
+    if (this.#syncing !== undefined || !isDue) return;
+    this.#syncedBytes = 0;
     this.#syncing = this.#askers;
     this.#askers = [];
     if (begins) this.#begin(this.#next!);

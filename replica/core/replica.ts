@@ -274,6 +274,9 @@ export class Replica {
       return;
     }
     if (status !== STATUS.OK && isChange) this.#history.recordFailure(frame);
+    if (opcode === OPCODE.WRITE && (flags & FLAG.ASSIGN) !== 0) {
+      this.#durability.noteSynced(frame.length);
+    }
     if (status === STATUS.OK && opcode === OPCODE.RESIZE) this.#grow(frame.offset, effects);
     effects.push(reply(connection, frame, status));
     if (status === STATUS.IO_FAILED) this.#fail('the data file cannot be read or written', effects);

@@ -255,6 +255,17 @@ describe('replica flush', () => {
     expect(core.endTurn()).toEqual([]);
   });
 
+  test('is begun for nobody by a sync, each 64 MiB, so that its CHECKPOINT has little left to do', () => {
+    const core = ready();
+    const write = frameOf(OPCODE.WRITE, { flags: FLAG.ASSIGN, length: R });
+    for (let count = 1; count < 1024; count += 1) core.executed(write);
+    expect(core.endTurn()).toEqual([]);
+    core.executed(write);
+    expect(core.endTurn()).toEqual([{ kind: 'fdatasync' }]);
+    expect(core.synced()).toEqual([]);
+    expect(core.endTurn()).toEqual([]);
+  });
+
   test('fails the replica, when fdatasync fails: durably lacking writes, and never tried again', () => {
     const core = ready();
     core.send(1, OPCODE.FLUSH);
