@@ -238,6 +238,45 @@ describe('COMPARE AND WRITE', () => {
   });
 });
 
+describe('WRITE ATOMIC(16)', () => {
+  const cdb = (lba: number, blocks: number, { flags = 0, boundary = 0 } = {}) =>
+    `9c${hex(flags, 2)} ${hex(lba, 16)} ${hex(boundary, 4)} ${hex(blocks, 4)} 0000`;
+
+  test('writes one physical block with one write', () => {
+    const fixture = new Fixture();
+    const outcome = fixture.send(cdb(16, 8, { flags: 0x18 }), makeBlocks(8));
+    expect([senseOf(outcome), outcome.transferBytes]).toEqual(['good', 4096]);
+    expect(fixture.operations).toEqual([
+      { kind: 'write', offset: 8192, data: makeBlocks(8), fua: true },
+    ]);
+  });
+
+  test.each([
+    ['more than that', 16, 16, 12],
+    ['less than that', 16, 4, 12],
+    ['a part of two', 12, 8, 2],
+  ])('refuses %s, and points at it', (_name, lba, blocks, byteIndex) => {
+    const fixture = new Fixture();
+    const outcome = fixture.send(cdb(lba, blocks), makeBlocks(blocks));
+    expect([senseOf(outcome), outcome.sense?.readUInt16BE(16)]).toEqual([INVALID_CDB, byteIndex]);
+    expect(fixture.operations).toEqual([]);
+  });
+
+  test('refuses a boundary, protection information, and data that is cut', () => {
+    const fixture = new Fixture();
+    expect(senseOf(fixture.send(cdb(0, 8, { boundary: 8 }), makeBlocks(8)))).toBe(INVALID_CDB);
+    expect(senseOf(fixture.send(cdb(0, 8, { flags: 0x20 }), makeBlocks(8)))).toBe(INVALID_CDB);
+    expect(senseOf(fixture.send(cdb(0, 8), makeBlocks(7)))).toBe(INVALID_CDB);
+    expect(fixture.operations).toEqual([]);
+  });
+
+  test('does nothing for 0 blocks, and checks its range first', () => {
+    expect(senseOf(new Fixture().send(cdb(0, 0)))).toBe('good');
+    expect(senseOf(new Fixture().send(cdb(BLOCK_COUNT, 8), makeBlocks(8)))).toBe(OUT_OF_RANGE);
+    expect(senseOf(new Fixture().send('9c00 8000000000000000 0000 0000'))).toBe(OUT_OF_RANGE);
+  });
+});
+
 test('ORWRITE(16) joins the bits that came with those that are there', () => {
   const fixture = new Fixture();
   fixture.bytes.fill(0x0f, 512, 1024);
