@@ -5,14 +5,11 @@ import type { Gate } from '../prelude.ts';
 export class Turn implements Gate {
   readonly #waiting: (() => void)[] = [];
   #isTaken = false;
+  #isPassingOn = false;
 
   enter(pass: () => void): void {
-    if (this.#isTaken) {
-      this.#waiting.push(pass);
-      return;
-    }
-    this.#isTaken = true;
-    pass();
+    this.#waiting.push(pass);
+    this.#passOn();
   }
 
   withdraw(pass: () => void): void {
@@ -23,8 +20,20 @@ export class Turn implements Gate {
   /** Whoever passed is done. */
   free(): void {
     assert(this.#isTaken, 'a turn is freed by who has it');
-    const next = this.#waiting.shift();
-    this.#isTaken = next !== undefined;
-    next?.();
+    this.#isTaken = false;
+    this.#passOn();
+  }
+
+  /** A loop, as thousands may wait, each of whom is done while it passes and frees the turn within. */
+  #passOn(): void {
+    if (this.#isPassingOn) return;
+    this.#isPassingOn = true;
+    while (!this.#isTaken) {
+      const pass = this.#waiting.shift();
+      if (pass === undefined) break;
+      this.#isTaken = true;
+      pass();
+    }
+    this.#isPassingOn = false;
   }
 }

@@ -146,6 +146,16 @@ describe('changes at the same time', () => {
     expect(cluster.out('a', 'RELEASE', { key: 1, type: EA })).toBe('good');
   });
 
+  test('pass on one after the other, however many wait', () => {
+    const cluster = persistent(EA);
+    cluster.startOut('a', 'RELEASE', { key: 1, type: EA });
+    const waiting = Array.from({ length: 20_000 }, () =>
+      cluster.startOut('c', 'CLEAR', { key: 9 }),
+    );
+    cluster.settle();
+    expect(waiting.every((task) => cluster.outcomes.get(task)?.status === 0x18)).toBe(true);
+  });
+
   test('RESERVE(6) waits for a registration that is being stored, and conflicts with it', () => {
     const cluster = new Cluster();
     cluster.keys();
