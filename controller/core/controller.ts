@@ -22,7 +22,7 @@ export type ControllerEvent =
 /** What the driver does for the portal. */
 export type PortalEffect = Extract<TargetEffect, { kind: 'send' | 'logged-in' | 'close' }>;
 /** What the driver does for the volume. */
-export type CopyEffect = Exclude<VolumeEffect, { kind: 'complete' | 'power-lost' }>;
+export type CopyEffect = Exclude<VolumeEffect, { kind: 'complete' | 'power-lost' | 'resized' }>;
 
 export interface ControllerEffects {
   readonly portal: PortalEffect[];
@@ -108,6 +108,7 @@ export class Controller {
         const effect = volumeEffects[this.#volumeDone++]!;
         if (effect.kind === 'complete') this.#complete(effect.request, effect.outcome);
         else if (effect.kind === 'power-lost') this.#device.powerLost();
+        else if (effect.kind === 'resized') this.#device.resize(effect.sizeBytes);
         else effects.volume.push(effect);
       }
     }
