@@ -32,7 +32,7 @@ export const MAX_DESCRIPTOR_LIST_BYTES =
 
 /** LIST ID USAGE: the identifier is valid, valid but its result may be discarded, or there is none. */
 const LIST_ID_USAGE = { HOLD: 0, DISCARD: 2, NONE: 3 } as const;
-const LU_ID_TYPE_BITS = 0xc0;
+/** Obsolete since SPC-4; there is no null device here to copy to. */
 const NULL_BIT = 0x20;
 const DEVICE_TYPE_BITS = 0x1f;
 
@@ -77,7 +77,6 @@ function readTargets(list: Buffer, identity: DeviceIdentity): (SenseCode | undef
   for (let at = HEADER_BYTES; at < list.length; at += CSCD_BYTES) {
     const descriptor = list.subarray(at, at + CSCD_BYTES);
     if (descriptor[0] !== CSCD_TYPE_IDENTIFICATION) return fail(SENSE.UNSUPPORTED_CSCD_DESCRIPTOR);
-    if ((descriptor.readUInt8(1) & LU_ID_TYPE_BITS) !== 0) return failParameterField(at + 1);
     if (descriptor.readUIntBE(29, 3) !== LOGICAL_BLOCK_BYTES) return failParameterField(at + 29);
     targets.push(whyNotThisUnit(descriptor, identity));
   }
@@ -86,7 +85,8 @@ function readTargets(list: Buffer, identity: DeviceIdentity): (SenseCode | undef
 
 /**
  * Identification descriptor CSCD descriptor (SPC-4 clause 6.4.5.6): a designator as in VPD page 83h at
- * byte 4, padded to 24 bytes; bytes 29 to 31 are the length of a block.
+ * byte 4, padded to 24 bytes; bytes 29 to 31 are the length of a block. LU ID TYPE, bits 7 and 6 of byte
+ * 1, says how to read a logical unit number, and there is none in this kind.
  */
 function whyNotThisUnit(descriptor: Buffer, identity: DeviceIdentity): SenseCode | undefined {
   const flags = descriptor.readUInt8(1);

@@ -146,6 +146,14 @@ describe('EXTENDED COPY', () => {
     expect(fixture.bytes.subarray(to * 512, (to + 5000) * 512).equals(source)).toBe(true);
   });
 
+  test('does not look at LU ID TYPE: an identification descriptor has no number to read', () => {
+    const fixture = new Fixture();
+    const segments = [makeSegment({ from: 0, to: 100, blocks: 1 })];
+    const list = makeList({ targets: [makeTarget(fixture)], segments });
+    list[17] = 0xc0;
+    expect(senseOf(copy(fixture, list))).toBe('good');
+  });
+
   test('does nothing without a parameter list, or for segments of no blocks', () => {
     const fixture = new Fixture();
     expect(senseOf(fixture.send('83'))).toBe('good');
@@ -191,8 +199,6 @@ describe('EXTENDED COPY', () => {
 
   test.each([
     ['a Fibre Channel target', 16, 0xe0, UNSUPPORTED_TARGET],
-    ['a reserved LU ID TYPE', 17, 0xc0, INVALID_PARAMETER],
-    ['a proxy token', 17, 0x40, INVALID_PARAMETER],
     ['the null device', 17, 0x20, NOT_REACHABLE],
     ['a tape', 17, 0x01, WRONG_TYPE],
     ['another code set', 20, 0x02, NOT_REACHABLE],
