@@ -110,7 +110,8 @@ export class Reservations {
         if (!outcome.ok) return whyFailed([outcome]) ?? next();
         // Another command may have been faster, and what it loaded may have changed since.
         if (this.#known !== 'unknown') return next();
-        return this.#learn(outcome.data ?? Buffer.alloc(0), next);
+        assert(outcome.data !== undefined, 'a load that succeeds has data');
+        return this.#learn(outcome.data, next);
       },
     };
   }
@@ -192,6 +193,7 @@ export class Reservations {
 
   /** The next command may change something only after this one aborted what it aborts. */
   #adopt({ state, attentions, aborted }: Change, by: { nexus: NexusId; bytes: number }): Course {
+    const wasLost = this.#known === 'lost';
     this.#known = state;
     for (const { ports, code } of attentions) {
       this.#doors.raiseOn(this.#doors.nexusesOf(ports), code);
@@ -202,6 +204,11 @@ export class Reservations {
       this.#turn.free();
       return succeed(by.bytes);
     };
+    if (wasLost) {
+      const fields = { by: this.#doors.portOf(by.nexus), type: state.reservation?.type };
+      const message = 'the SCSI reservations that could not be read were replaced';
+      return { kind: 'notice', message, fields, next: () => finish([]) };
+    }
     const nexuses = this.#doors.nexusesOf(aborted);
     return nexuses.length === 0 ? finish([]) : { kind: 'abort', nexuses, next: finish };
   }

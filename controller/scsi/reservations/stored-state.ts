@@ -1,5 +1,6 @@
 import { assert } from '../../../replica/common/assert.ts';
 import { crc32c } from '../../../replica/common/crc32c.ts';
+import { MAX_ATTRIBUTE_BYTES } from '../../../replica/common/limits.ts';
 import {
   isAllRegistrants,
   isReservationType,
@@ -29,6 +30,12 @@ const VERSION = 1;
 const NO_HOLDER = 0xff;
 const HEADER_BYTES = 8;
 const CRC_BYTES = 4;
+const REGISTRATION_BYTES = 8 + 1 + MAX_PORT_BYTES;
+
+assert(
+  HEADER_BYTES + MAX_REGISTRATIONS * REGISTRATION_BYTES + CRC_BYTES <= MAX_ATTRIBUTE_BYTES,
+  'all that can be registered fits what a volume keeps',
+);
 
 /** The attribute to store for `state`: empty when it does not persist. */
 export function encodeState({ aptpl, registrations, reservation }: ReservationState): Buffer {

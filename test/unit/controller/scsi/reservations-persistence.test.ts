@@ -1,5 +1,5 @@
 import { RESERVATION_TYPE } from '../../../../controller/scsi/reservations/state.ts';
-import { Cluster, hex, makeOut, wordOf } from './cluster.ts';
+import { Cluster, hex, makeOut, portOf, wordOf } from './cluster.ts';
 
 const WE = RESERVATION_TYPE.WRITE_EXCLUSIVE;
 const EA = RESERVATION_TYPE.EXCLUSIVE_ACCESS;
@@ -286,6 +286,10 @@ describe('what was stored and cannot be read (SPC-4 clause 5.13.5.3)', () => {
     expect(replace({ sark: 7, type: 2 })).toBe('05/24/00');
     expect(cluster.ask('c', ...WRITE)).toBe(LOST);
     expect(replace({ sark: 7, aptpl: true })).toBe('good');
+    expect(cluster.notices[1]).toEqual({
+      message: expect.stringContaining('replaced'),
+      fields: { by: portOf('c'), type: WE },
+    });
     expect([cluster.keys(), cluster.reservation(), cluster.generation()]).toEqual([
       [7],
       `7/${WE}`,
