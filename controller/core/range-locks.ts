@@ -32,6 +32,10 @@ export class RangeLocks<Owner> {
     return this.#held.length === 0 && this.#waiting.length === 0;
   }
 
+  get hasWaiting(): boolean {
+    return this.#waiting.length > 0;
+  }
+
   /** Whether `owner` has these ranges for itself from now on; otherwise it waits here. */
   lock(owner: Owner, ranges: readonly ByteRange[]): boolean {
     const entry = { owner, ranges, isLock: true };
@@ -74,12 +78,12 @@ export class RangeLocks<Owner> {
 
   /** Whether something held, or something that waits in front of `position`, is in its way. */
   #isBlocked(entry: Entry<Owner>, position: number): boolean {
-    const isInTheWay = (other: Entry<Owner>) => haveCommonBytes(entry.ranges, other.ranges);
-    return (
-      this.#held.some(isInTheWay) ||
-      this.#waiting.slice(0, position).some(isInTheWay) ||
-      (entry.isLock && this.#isChanging(entry.ranges))
-    );
+    const { ranges } = entry;
+    if (this.#held.some((other) => haveCommonBytes(ranges, other.ranges))) return true;
+    for (let at = 0; at < position; at += 1) {
+      if (haveCommonBytes(ranges, this.#waiting[at]!.ranges)) return true;
+    }
+    return entry.isLock && this.#isChanging(ranges);
   }
 }
 

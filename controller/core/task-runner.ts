@@ -87,8 +87,11 @@ export class TaskRunner {
     );
     task.outcomes[index] = outcome;
     task.waiting -= 1;
+    const isWaitedFor = this.#locks.hasWaiting && !task.holdsLock;
+    const operation = task.step.operations[index]!;
     if (task.waiting === 0) this.#advance(task);
-    if (!this.#locks.isIdle) this.#startReady();
+    // What waits looks again only when something in its way is gone: its list can be long.
+    if (isWaitedFor && changedRange(operation).length > 0) this.#startReady();
   }
 
   /**
@@ -105,11 +108,14 @@ export class TaskRunner {
     const task = this.#tasks.get(id);
     if (task === undefined) return;
     task.isCancelled = true;
-    if (this.#locks.stopWaiting(task)) this.#advance(task);
+    if (this.#locks.stopWaiting(task)) {
+      this.#advance(task);
+      this.#startReady();
+      return;
+    }
     for (const request of task.requests) {
       if (task.outcomes[request.index] === undefined) this.#doors.cancel(request);
     }
-    if (!this.#locks.isIdle) this.#startReady();
   }
 
   /** Submits the task's step, or lets it wait for those who have its ranges for themselves. */
@@ -128,6 +134,7 @@ export class TaskRunner {
   }
 
   #startReady(): void {
+    if (!this.#locks.hasWaiting) return;
     for (let task = this.#locks.takeReady(); task; task = this.#locks.takeReady()) {
       task.holdsLock = task.step.locks !== undefined;
       this.#submit(task);
@@ -159,6 +166,7 @@ export class TaskRunner {
     this.#tasks.delete(task.id);
     if (task.holdsLock) this.#locks.unlock(task);
     this.#end(task.id, task.cdb, plan.outcome);
+    if (task.holdsLock) this.#startReady();
   }
 
   #end(id: TaskId, cdb: Buffer, outcome: ScsiOutcome): void {

@@ -1,7 +1,8 @@
+import { PRODUCT, VENDOR } from './designators.ts';
 import { isLunZero, type LogicalUnit } from './logical-unit.ts';
 import { answer, failCdbField } from './outcome.ts';
 import type { ScsiCommand, ScsiPlan } from './plan.ts';
-import { makeVpdPage, PRODUCT, VENDOR } from './vpd.ts';
+import { makeVpdPage } from './vpd.ts';
 
 const EVPD_BIT = 0x01;
 const CMDDT_BIT = 0x02;

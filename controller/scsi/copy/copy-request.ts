@@ -1,10 +1,10 @@
+import { makeUnitDesignators } from '../designators.ts';
 import { readLba64 } from '../extent.ts';
 import { LOGICAL_BLOCK_BYTES, MAX_COPY_SEGMENTS, MAX_CSCD_DESCRIPTORS } from '../limits.ts';
 import type { DeviceIdentity } from '../logical-unit.ts';
 import { fail, failParameterField } from '../outcome.ts';
 import type { DonePlan } from '../plan.ts';
 import { SENSE, type SenseCode } from '../sense.ts';
-import { makeUnitDesignators } from '../vpd.ts';
 
 /** One segment: `blocks` from `sourceLba` on become what stands from `targetLba` on. */
 export interface CopySegment {

@@ -230,3 +230,21 @@ describe('task runner with detached work', () => {
     expect(done).toHaveLength(1);
   });
 });
+
+test('thousands of commands that want the same bytes go one behind the other, in time', () => {
+  const { runner, submitted, done } = make();
+  const count = 4000;
+  for (let task = 1; task <= count; task += 1) {
+    runner.run(task, CDB, {
+      ...{ kind: 'volume', operations: [readAt(0)], locks: [{ start: 0, end: 4096 }] },
+      next: () => DONE,
+    });
+  }
+  for (let at = 0; at < count; at += 1) {
+    expect(submitted.length).toBe(at + 1);
+    runner.completed(submitted[at]!.request, OK);
+  }
+  expect(done.map((entry) => (entry as [number])[0])).toEqual(
+    Array.from({ length: count }, (_, index) => index + 1),
+  );
+});
