@@ -8,7 +8,9 @@ export const WRITE_EXCLUSIVE_REGISTRANTS_ONLY = 5;
 /** Status RESERVATION CONFLICT, as answers.ts names it. */
 const CONFLICT = 'status 0x18';
 
-const OUT = { REGISTER: 0x00, RESERVE: 0x01, RELEASE: 0x02, CLEAR: 0x03 } as const;
+const OUT = {
+  ...{ REGISTER: 0x00, RESERVE: 0x01, RELEASE: 0x02, CLEAR: 0x03, PREEMPT_AND_ABORT: 0x05 },
+} as const;
 const IN = { READ_KEYS: 0x00, READ_RESERVATION: 0x01 } as const;
 const PARAMETER_BYTES = 24;
 const ALLOCATION_BYTES = 1024;
@@ -42,6 +44,11 @@ export class Registrant {
 
   async reserve(key: bigint, type: number): Promise<void> {
     await this.#good(makeReserveOut(OUT.RESERVE, { key, type }));
+  }
+
+  /** Takes the reservation over from `victim`, and aborts what its commands did not yet do. */
+  async preemptAndAbort(key: bigint, victim: bigint, type: number): Promise<void> {
+    await this.#good(makeReserveOut(OUT.PREEMPT_AND_ABORT, { key, newKey: victim, type }));
   }
 
   /** Ends the reservation and all registrations. */
