@@ -130,6 +130,8 @@ export class ControllerDriver {
           this.#portal({ kind: 'pdu', connection: id, pdu, nowMs });
         }
       },
+      onCongestion: ({ id }, isCongested) =>
+        this.#portal({ kind: 'congestion', connection: id, isCongested }),
       onClosed: (closed) => {
         this.#connections.delete(closed.id);
         this.#ending.delete(closed);

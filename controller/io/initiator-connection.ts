@@ -9,6 +9,8 @@ import type { SlabPool } from './slab-pool.ts';
 
 export interface ConnectionHandlers {
   onPdus(connection: InitiatorConnection, pdus: readonly Pdu[]): void;
+  /** Whether more than enough of what it was sent waits in its socket. */
+  onCongestion(connection: InitiatorConnection, isCongested: boolean): void;
   onClosed(connection: InitiatorConnection): void;
   onRejected(connection: InitiatorConnection, reason: string): void;
 }
@@ -166,6 +168,7 @@ export class InitiatorConnection {
     if (this.#isCongested === isCongested) return;
     this.#isCongested = isCongested;
     this.#pauseOrResume();
+    this.#handlers.onCongestion(this, isCongested);
   }
 
   #pauseOrResume(): void {

@@ -1,13 +1,17 @@
 import { assert } from '../../replica/common/assert.ts';
-import { WRITE_BYTES, WRITE_BYTES_PER_ADDRESS } from './limits.ts';
 import type { Session } from './session.ts';
 
-/** What the target holds, or was promised, of the data of writes that are not done. */
+/** Data that is on its way in one direction, of all sessions; it is bounded, and so for each peer. */
 export class DataRoom {
+  readonly limits: { readonly bytes: number; readonly bytesPerAddress: number };
   readonly #byAddress = new Map<string, AddressRoom>();
-  /** Sessions with writes that wait for room, the first to wait first. */
+  /** Sessions with commands that wait for room, the first to wait first. */
   readonly waiting = new Set<Session>();
   heldBytes = 0;
+
+  constructor(limits: { bytes: number; bytesPerAddress: number }) {
+    this.limits = limits;
+  }
 
   /** The room of one machine; to be given back with `leave`. */
   enter(address: string): AddressRoom {
@@ -20,7 +24,7 @@ export class DataRoom {
     return room;
   }
 
-  /** One session fewer. What its writes hold is given back when the last of them is done. */
+  /** One session fewer. What its commands hold is given back when the last is done. */
   leave(room: AddressRoom): void {
     room.userCount -= 1;
     this.forgetIfUnused(room);
@@ -46,8 +50,9 @@ export class AddressRoom {
 
   /** Takes room for so many bytes; false when there is none. */
   take(bytes: number): boolean {
-    if (this.heldBytes + bytes > WRITE_BYTES_PER_ADDRESS) return false;
-    if (this.whole.heldBytes + bytes > WRITE_BYTES) return false;
+    const { limits } = this.whole;
+    if (this.heldBytes + bytes > limits.bytesPerAddress) return false;
+    if (this.whole.heldBytes + bytes > limits.bytes) return false;
     this.heldBytes += bytes;
     this.whole.heldBytes += bytes;
     return true;

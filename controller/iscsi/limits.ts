@@ -51,6 +51,15 @@ export const WRITE_BYTES = 512 * 1024 * 1024;
 /** Of one machine: two full sessions (32 MiB unasked and 32 MiB asked for each); 4 make up all. */
 export const WRITE_BYTES_PER_ADDRESS = 128 * 1024 * 1024;
 
+/**
+ * Data of reads that are under way, of all sessions together; further reads wait. What was read and
+ * is not sent yet is bounded by the sockets (MAX_UNSENT_BYTES there): a session whose initiator does
+ * not read its answers begins no further reads.
+ */
+export const READ_BYTES = 512 * 1024 * 1024;
+/** Of one machine: a full window of 1 MiB each, which is what Linux cuts its reads to. */
+export const READ_BYTES_PER_ADDRESS = 128 * 1024 * 1024;
+
 /** Text of one login or text exchange, over all its PDUs (RFC 7143 section 6.2 suggests 64 KiB). */
 export const MAX_TEXT_BYTES = 64 * 1024;
 
@@ -62,8 +71,12 @@ export const MAX_LOGIN_REQUESTS = 64;
 export const LOGIN_TIMEOUT_MS = 15_000;
 /** A connection that has been silent this long is asked for a sign of life … */
 export const PING_AFTER_MS = 10_000;
-/** … and given up when there was none for so long: it may be busy, or its network broken. */
-export const PING_LIMIT_MS = 10_000;
+/**
+ * … and given up when there was none for so long: it may be busy, or its network broken. Over a minute in
+ * all, since programs on libiscsi sleep that long while they wait for a sanitize; whoever needs the
+ * place of a dead one does not wait for this.
+ */
+export const PING_LIMIT_MS = 60_000;
 /**
  * When there is no room for a newcomer, sessions that have been quiet this long are asked for a sign
  * of life at once …

@@ -35,7 +35,7 @@ export function receiveCommand(
   }
   if (!isWrite) {
     if (!isFinal || data.length > 0) return REJECT_REASON.INVALID_PDU_FIELD;
-    tasks.execute(tasks.add(session, pdu), data, effects);
+    tasks.read(tasks.add(session, pdu), effects);
     return undefined;
   }
   // Bidirectional commands: none of ours is one, and their second length is an AHS of its own.
@@ -53,7 +53,7 @@ export function receiveCommand(
   const unaskedBytes = isFinal
     ? data.length
     : Math.min(expectedBytes, session.parameters.firstBurstLength);
-  if (!session.room.take(unaskedBytes)) {
+  if (!session.rooms.writes.take(unaskedBytes)) {
     tasks.remove(task, effects);
     sendNoRoom(task, effects);
     return undefined;

@@ -8,6 +8,12 @@ import type { ConnectionId, TargetEffect } from './step.ts';
 import type { Task } from './tasks.ts';
 import type { TextExchange } from './text-keys.ts';
 
+/** Room for the data of writes and of reads. */
+export interface Rooms {
+  readonly writes: AddressRoom;
+  readonly reads: AddressRoom;
+}
+
 /** Text request that is being gathered or answered, and the tag that continues it. */
 export interface OpenText {
   readonly exchange: TextExchange;
@@ -34,8 +40,12 @@ export class Session {
   readonly tasks = new Map<number, Task>();
   /** Writes that wait for their R2T until `solicitedBytes` leaves room, in order of arrival. */
   readonly waitingWrites: Task[] = [];
-  /** What writes of this session may hold, with the others of its address. */
-  readonly room: AddressRoom;
+  /** What commands of this session may hold, with the other sessions of its address. */
+  readonly rooms: Rooms;
+  /** Reads that wait for room, or for the initiator to take its answers, in order of arrival. */
+  readonly waitingReads: Task[] = [];
+  /** More than enough answers wait to be sent. */
+  isCongested = false;
   /** Bytes asked for by R2T, of writes that are not done. */
   solicitedBytes = 0;
   /** Immediate commands and task management requests under way. */
@@ -45,13 +55,13 @@ export class Session {
   #lastTag = 0;
 
   constructor(
-    ids: { connection: ConnectionId; nexus: NexusId; tsih: number; room: AddressRoom },
+    ids: { connection: ConnectionId; nexus: NexusId; tsih: number; rooms: Rooms },
     login: LoginResult,
   ) {
     this.connection = ids.connection;
     this.nexus = ids.nexus;
     this.tsih = ids.tsih;
-    this.room = ids.room;
+    this.rooms = ids.rooms;
     this.initiatorName = login.initiatorName;
     this.isid = login.isid;
     this.cid = login.cid;

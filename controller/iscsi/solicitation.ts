@@ -20,9 +20,9 @@ export function solicit(task: Task, transfer: WriteTransfer, effects: TargetEffe
     const bytes = transfer.unaskedBytes;
     const isFirst = session.waitingWrites.length === 0 || session.waitingWrites[0] === task;
     const isFull = session.solicitedBytes + bytes > SOLICITED_BYTES_PER_SESSION;
-    if (!isFirst || isFull || !session.room.take(bytes)) {
+    if (!isFirst || isFull || !session.rooms.writes.take(bytes)) {
       if (!session.waitingWrites.includes(task)) session.waitingWrites.push(task);
-      session.room.whole.waiting.add(session);
+      session.rooms.writes.whole.waiting.add(session);
       return;
     }
     task.heldBytes += bytes;

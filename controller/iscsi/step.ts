@@ -34,6 +34,12 @@ export type TargetEvent =
       readonly pdu: Pdu;
       readonly nowMs: number;
     }
+  /** Too many answers to this initiator wait to be sent; or they are gone now. */
+  | {
+      readonly kind: 'congestion';
+      readonly connection: ConnectionId;
+      readonly isCongested: boolean;
+    }
   /** The socket is gone, whoever closed it. */
   | { readonly kind: 'closed'; readonly connection: ConnectionId; readonly nowMs: number }
   /** The device server is done with a task that was handed out by an `execute` effect. */

@@ -22,6 +22,10 @@ import {
   PING_AFTER_MS,
   PING_LIMIT_MS,
   QUIET_MS,
+  READ_BYTES,
+  READ_BYTES_PER_ADDRESS,
+  WRITE_BYTES,
+  WRITE_BYTES_PER_ADDRESS,
 } from './limits.ts';
 import { Login, type LoginAnswer, type LoginResult, type TargetConfig, withdraw } from './login.ts';
 import { sendOutcome } from './scsi-response.ts';
@@ -46,7 +50,14 @@ export class IscsiTarget {
   /** By target session identifying handle. */
   readonly #sessions = new Map<number, Session>();
   readonly #tasks = new TaskTable();
-  readonly #room = new DataRoom();
+  readonly #writeRoom = new DataRoom({
+    bytes: WRITE_BYTES,
+    bytesPerAddress: WRITE_BYTES_PER_ADDRESS,
+  });
+  readonly #readRoom = new DataRoom({
+    bytes: READ_BYTES,
+    bytesPerAddress: READ_BYTES_PER_ADDRESS,
+  });
   readonly #management: TaskManagement;
   readonly #parts: FullFeatureParts;
   #lastTsih = 0;
@@ -94,6 +105,9 @@ export class IscsiTarget {
         break;
       case 'access-changed':
         this.#access = event.access;
+        break;
+      case 'congestion':
+        this.#noteCongestion(event, effects);
         break;
       case 'tick':
         this.#tick(event.nowMs, effects);
@@ -178,8 +192,9 @@ export class IscsiTarget {
     if (!this.#makeRoom(connection, result, effects)) return withdraw(answer, 'out-of-resources');
     const tsih = this.#takeTsih();
     this.#lastNexus += 1;
-    const room = this.#room.enter(connection.address);
-    const ids = { connection: connection.id, nexus: this.#lastNexus, tsih, room };
+    const { address } = connection;
+    const rooms = { writes: this.#writeRoom.enter(address), reads: this.#readRoom.enter(address) };
+    const ids = { connection: connection.id, nexus: this.#lastNexus, tsih, rooms };
     const session = new Session(ids, result);
     this.#sessions.set(tsih, session);
     connection.phase = { kind: 'full-feature', session };
@@ -248,6 +263,16 @@ export class IscsiTarget {
     }
   }
 
+  #noteCongestion(
+    { connection, isCongested }: Extract<TargetEvent, { kind: 'congestion' }>,
+    effects: TargetEffect[],
+  ): void {
+    const phase = this.#connections.get(connection)?.phase;
+    if (phase?.kind !== 'full-feature') return;
+    phase.session.isCongested = isCongested;
+    if (!isCongested) this.#tasks.readWaiting(this.#readRoom, effects);
+  }
+
   #shutdown(effects: TargetEffect[]): void {
     this.#isShuttingDown = true;
     for (const connection of this.#connections.values()) {
@@ -282,7 +307,8 @@ export class IscsiTarget {
     if (!session.isOpen) return;
     session.isOpen = false;
     this.#sessions.delete(session.tsih);
-    this.#room.leave(session.room);
+    this.#writeRoom.leave(session.rooms.writes);
+    this.#readRoom.leave(session.rooms.reads);
     for (const task of session.tasks.values()) this.#tasks.abort(task, effects);
     if (!session.isDiscovery) effects.push({ kind: 'nexus-closed', nexus: session.nexus });
   }

@@ -1,6 +1,8 @@
 import { assert } from '../../replica/common/assert.ts';
+import { MAX_IO_BYTES } from '../../replica/common/limits.ts';
 import { BHS, CDB_BYTES, flagsOf, isImmediate, ittOf, lunOf, NO_BYTES } from './bhs.ts';
 import { COMMAND_FLAG } from './constants.ts';
+import type { DataRoom } from './data-room.ts';
 import type { Session } from './session.ts';
 import { solicitWaiting } from './solicitation.ts';
 import type { Pdu, TargetEffect, TaskId } from './step.ts';
@@ -15,12 +17,13 @@ export interface Task {
   readonly lun: Buffer;
   readonly cdb: Buffer;
   readonly isRead: boolean;
+  readonly isWrite: boolean;
   readonly isImmediate: boolean;
   readonly expectedBytes: number;
   state: TaskState;
   /** R2Ts sent for it: counts towards ExpDataSN. */
   r2tCount: number;
-  /** What it took of the session's room for data, asked for and unasked. */
+  /** What it took of the session's rooms: for a write, data asked for and unasked. */
   heldBytes: number;
   /** Its share of the session's `solicitedBytes`. */
   solicitedBytes: number;
@@ -30,11 +33,14 @@ export interface Task {
 
 export type TaskState =
   | { readonly kind: 'gathering'; readonly transfer: WriteTransfer }
+  /** A read that is not begun yet. */
+  | { readonly kind: 'waiting' }
   /** With the device server, which owes `task-done`. */
   | { readonly kind: 'executing' }
   /** Cancelled: `task-done` is still owed, but the initiator gets no response. */
   | { readonly kind: 'aborted' };
 
+const WAITING: TaskState = { kind: 'waiting' };
 const EXECUTING: TaskState = { kind: 'executing' };
 const ABORTED: TaskState = { kind: 'aborted' };
 
@@ -58,6 +64,7 @@ export class TaskTable {
       lun: lunOf(header),
       cdb: cdbOf(pdu),
       isRead: (flagsOf(header) & COMMAND_FLAG.READ) !== 0,
+      isWrite: (flagsOf(header) & COMMAND_FLAG.WRITE) !== 0,
       isImmediate: isImmediate(header),
       expectedBytes: header.readUInt32BE(BHS.expectedDataTransferLength),
       state: EXECUTING,
@@ -70,6 +77,39 @@ export class TaskTable {
     if (task.isImmediate) session.immediateCount += 1;
     else session.window.take();
     return task;
+  }
+
+  /** Begins a command that sends no data, or lets it wait until there is room for what it reads. */
+  read(task: Task, effects: TargetEffect[]): void {
+    const { session } = task;
+    const bytes = task.isRead ? Math.min(task.expectedBytes, MAX_IO_BYTES) : 0;
+    const isFirst = session.waitingReads.length === 0 || session.waitingReads[0] === task;
+    const mustWait = bytes > 0 && (!isFirst || session.isCongested);
+    if (mustWait || !session.rooms.reads.take(bytes)) {
+      if (task.state === WAITING) return;
+      task.state = WAITING;
+      session.waitingReads.push(task);
+      session.rooms.reads.whole.waiting.add(session);
+      return;
+    }
+    task.heldBytes = bytes;
+    this.execute(task, NO_BYTES, effects);
+  }
+
+  /** Begins the reads that waited, of all sessions, as far as they may now. */
+  readWaiting(room: DataRoom, effects: TargetEffect[]): void {
+    for (const session of room.waiting) {
+      if (session.isOpen) this.#readFirst(session, effects);
+      if (!session.isOpen || session.waitingReads.length === 0) room.waiting.delete(session);
+    }
+  }
+
+  #readFirst(session: Session, effects: TargetEffect[]): void {
+    for (let task = session.waitingReads[0]; task !== undefined; task = session.waitingReads[0]) {
+      this.read(task, effects);
+      if (task.state === WAITING) return;
+      session.waitingReads.shift();
+    }
   }
 
   execute(task: Task, dataOut: Buffer, effects: TargetEffect[]): void {
@@ -101,6 +141,7 @@ export class TaskTable {
   abort(task: Task, effects: TargetEffect[]): boolean {
     switch (task.state.kind) {
       case 'gathering':
+      case 'waiting':
         this.remove(task, effects);
         return false;
       case 'executing':
@@ -118,16 +159,23 @@ export class TaskTable {
     session.tasks.delete(task.itt);
     if (task.isImmediate) session.immediateCount -= 1;
     else session.window.give();
-    if (task.state.kind === 'gathering') {
-      task.state = ABORTED;
-      const waiting = session.waitingWrites.indexOf(task);
-      if (waiting >= 0) session.waitingWrites.splice(waiting, 1);
-    }
+    if (task.state.kind === 'gathering') stopWaiting(session.waitingWrites, task);
+    else if (task.state.kind === 'waiting') stopWaiting(session.waitingReads, task);
     if (task.heldBytes === 0) return;
+    const { writes, reads } = session.rooms;
+    const room = task.isWrite ? writes : reads;
     session.solicitedBytes -= task.solicitedBytes;
-    session.room.give(task.heldBytes);
-    if (session.room.whole.waiting.size > 0) solicitWaiting(session.room.whole, effects);
+    room.give(task.heldBytes);
+    if (room.whole.waiting.size === 0) return;
+    if (room === writes) solicitWaiting(room.whole, effects);
+    else this.readWaiting(room.whole, effects);
   }
+}
+
+function stopWaiting(waiting: Task[], task: Task): void {
+  task.state = ABORTED;
+  const at = waiting.indexOf(task);
+  if (at >= 0) waiting.splice(at, 1);
 }
 
 function cdbOf(pdu: Pdu): Buffer {

@@ -12,6 +12,7 @@ interface Pair {
   readonly socket: Socket;
   readonly pdus: Pdu[];
   readonly rejections: string[];
+  readonly congestion: boolean[];
   isClosed(): boolean;
   /** What the initiator received, once it is this long. */
   received(bytes: number): Promise<Buffer>;
@@ -25,6 +26,7 @@ let open: Socket[] = [];
 async function makePair(): Promise<Pair> {
   const pdus: Pdu[] = [];
   const rejections: string[] = [];
+  const congestion: boolean[] = [];
   let hasClosed = false;
   let look = (): void => undefined;
   const accepted = new Promise<InitiatorConnection>((resolve) => {
@@ -35,6 +37,7 @@ async function makePair(): Promise<Pair> {
             pdus.push(...cut);
             look();
           },
+          onCongestion: (_, isCongested) => congestion.push(isCongested),
           onClosed: () => {
             hasClosed = true;
             look();
@@ -64,7 +67,7 @@ async function makePair(): Promise<Pair> {
     });
   const connection = await accepted;
   return {
-    ...{ connection, socket, pdus, rejections, until },
+    ...{ connection, socket, pdus, rejections, congestion, until },
     isClosed: () => hasClosed,
     received: async (bytes) => {
       await until(() => inputBytes >= bytes);
@@ -159,7 +162,7 @@ describe('connection of an initiator', () => {
   });
 
   test('that is held stays so when its answers are read again', async () => {
-    const { connection, socket, pdus, received, until } = await makePair();
+    const { connection, socket, pdus, received, until, congestion } = await makePair();
     connection.enterFullFeature(NO_DIGESTS);
     socket.pause();
     const big = makePdu({ opcode: 0x25, data: Buffer.alloc(262_144) });
@@ -167,7 +170,9 @@ describe('connection of an initiator', () => {
     connection.flush();
     connection.hold(true);
     socket.resume();
+    expect(congestion).toEqual([true]);
     await received(160 * (48 + 262_144));
+    expect(congestion).toEqual([true, false]);
     await new Promise((sent) => socket.write(wireBytes(makePdu({ opcode: 0x00 })), sent));
     // It lies in the target's socket now, and would be read in the next turn of the event loop.
     for (let turn = 0; turn < 3; turn += 1) await new Promise(setImmediate);

@@ -1,3 +1,4 @@
+import { PING_LIMIT_MS } from '../../../../controller/iscsi/limits.ts';
 import {
   type Executed,
   INITIATOR_NAME,
@@ -83,8 +84,9 @@ describe('connection', () => {
     const { header } = initiator.only();
     expect([header[0], header.readUInt32BE(16)]).toEqual([0x20, 0xffffffff]);
     expect(header.readUInt32BE(20)).not.toBe(0xffffffff);
-    expect(initiator.step({ kind: 'tick', nowMs: 19_999 })).toEqual([]);
-    initiator.step({ kind: 'tick', nowMs: 20_000 });
+    const endMs = 10_000 + PING_LIMIT_MS;
+    expect(initiator.step({ kind: 'tick', nowMs: endMs - 1 })).toEqual([]);
+    initiator.step({ kind: 'tick', nowMs: endMs });
     expect(initiator.kinds()).toEqual(['nexus-closed', 'close']);
   });
 
@@ -92,8 +94,9 @@ describe('connection', () => {
     const initiator = new TestInitiator(makeTarget()).login();
     initiator.step({ kind: 'tick', nowMs: 3_600_000 });
     expect(initiator.only().header[0]).toBe(0x20);
-    expect(initiator.step({ kind: 'tick', nowMs: 3_609_999 })).toEqual([]);
-    initiator.step({ kind: 'tick', nowMs: 3_610_000 });
+    const endMs = 3_600_000 + PING_LIMIT_MS;
+    expect(initiator.step({ kind: 'tick', nowMs: endMs - 1 })).toEqual([]);
+    initiator.step({ kind: 'tick', nowMs: endMs });
     expect(initiator.kinds()).toEqual(['nexus-closed', 'close']);
   });
 
