@@ -1,4 +1,5 @@
 import { conclude } from './conclude.ts';
+import { runOnKeelson } from './keelson-run.ts';
 import { readLio } from './lio.ts';
 import { type Subject, startKeelsonSubject, startTgtSubject } from './subjects.ts';
 import { formatTotal, runSuite, type TestResult, worstOf } from './suite.ts';
@@ -18,23 +19,28 @@ export async function judgeOne(
 
 /** Runs the suite on tgt and on every kind of Keelson volume, one after the other. */
 export async function compareAll(print: Print): Promise<boolean> {
-  const tgt = await judge(startTgtSubject, print);
-  const keelson = [
-    await judge(() => startKeelsonSubject(1), print),
-    await judge(() => startKeelsonSubject(3), print),
-  ];
+  const runOnTgt = ({ url }: Subject) => runSuite(url, { secondUrl: url });
+  const tgt = await judge(startTgtSubject, runOnTgt, print);
+  const keelson: { column: Column; results: TestResult[] }[] = [];
+  for (const hasChap of [false, true]) {
+    for (const copies of [1, 3]) {
+      const start = () => startKeelsonSubject({ copies, hasChap });
+      keelson.push(await judge(start, runOnKeelson, print));
+    }
+  }
   print(`\n${formatTable([tgt.column, readLio(), ...keelson.map(({ column }) => column)])}\n`);
   return conclude(worstOf(keelson.map(({ results }) => results)), { isWhole: true, print });
 }
 
-async function judge(
-  start: () => Promise<Subject>,
+async function judge<T extends Subject>(
+  start: () => Promise<T>,
+  run: (subject: T) => Promise<TestResult[]>,
   print: Print,
 ): Promise<{ column: Column; results: TestResult[] }> {
   const subject = await start();
   try {
     const startMs = performance.now();
-    const results = await runSuite(subject.url, { secondUrl: subject.url });
+    const results = await run(subject);
     const seconds = ((performance.now() - startMs) / 1000).toFixed(0);
     print(`${subject.name}: ${formatTotal(results)} (${seconds} s)`);
     return { column: columnOf(subject.name, results), results };

@@ -1,10 +1,17 @@
+import { readFileSync } from 'node:fs';
 import { nameOf, type TestResult } from './suite.ts';
+
+export const EXPECTED_SKIPS = 'test/conformance/expected-skips.md';
 
 export interface Judgement {
   /** Skipped, without a line in the list. */
   readonly unlisted: readonly string[];
   /** In the list, and passed or gone. */
   readonly stale: readonly string[];
+}
+
+export function readExpectedSkips(): ReadonlyMap<string, string> {
+  return parseExpectedSkips(readFileSync(EXPECTED_SKIPS, 'utf8'));
 }
 
 /**

@@ -31,7 +31,7 @@ type Print = (text: string) => void;
  * strangers off. The second is in the middle of a suite, which is then run again from its start.
  */
 export async function judgeAfterKill(print: Print): Promise<boolean> {
-  const subject = await startKeelsonSubject(3);
+  const subject = await startKeelsonSubject({ copies: 3, hasChap: false });
   try {
     const results: TestResult[] = [];
     for (const suite of BEFORE) results.push(...(await runSuite(subject.url, select(suite))));

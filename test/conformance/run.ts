@@ -7,7 +7,7 @@ const HELP = `npm run conformance -- [--kill | URL [SECOND_URL]]
 
 libiscsi's conformance suite, which overwrites the volume.
 
-(nothing)   tgt, then Keelson volumes in one and in three copies, side by side
+(nothing)   tgt, then Keelson volumes in one and in three copies, without and with CHAP, side by side
 URL         the LUN there, for example iscsi://127.0.0.1:3260/iqn.2026-11.io.keelson:default.demo/0;
             the multipath tests need a SECOND_URL that leads to the same LUN
 --kill      the reservation tests on a volume in three copies, whose controller is killed half-way

@@ -78,6 +78,15 @@ export function worstOf(runs: readonly (readonly TestResult[])[]): TestResult[] 
   return [...worst.values()];
 }
 
+/** `results`, where those of `again` take the place of the tests that they repeat. */
+export function replaced(
+  results: readonly TestResult[],
+  again: readonly TestResult[],
+): TestResult[] {
+  const repeated = new Map(again.map((result) => [nameOf(result), result]));
+  return results.map((result) => repeated.get(nameOf(result)) ?? result);
+}
+
 function rank({ verdict }: TestResult): number {
   return VERDICTS.indexOf(verdict);
 }
