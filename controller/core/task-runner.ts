@@ -7,6 +7,10 @@ import type { VolumeOperation, VolumeOutcome } from '../volume/operation.ts';
 import type { RequestHandle } from '../volume/step.ts';
 import { haveCommonBytes, RangeLocks } from './range-locks.ts';
 
+/** Shared, since every command begins with them. */
+const NOT_SUBMITTED: readonly Request[] = [];
+const NO_OUTCOMES: (VolumeOutcome | undefined)[] = [];
+
 /** A command from its plan's first step to its end. */
 class Task {
   readonly id: TaskId;
@@ -14,8 +18,8 @@ class Task {
   /** The step that runs, or waits until it may. */
   step: VolumePlan;
   /** Of the operations of this step that were submitted. */
-  requests: readonly Request[] = [];
-  outcomes: (VolumeOutcome | undefined)[] = [];
+  requests: readonly Request[] = NOT_SUBMITTED;
+  outcomes: (VolumeOutcome | undefined)[] = NO_OUTCOMES;
   waiting = 0;
   holdsLock = false;
   isCancelled = false;
@@ -159,7 +163,7 @@ export class TaskRunner {
     assert(plan.kind !== 'detached', 'only a whole plan is detached');
     if (plan.kind === 'volume') {
       task.step = plan;
-      task.requests = [];
+      task.requests = NOT_SUBMITTED;
       this.#start(task);
       return;
     }

@@ -39,8 +39,11 @@ export const WRITE_SAME_STEP_BYTES = 1024 * 1024;
  */
 export const MAX_ATOMIC_BLOCKS = LOGICAL_BLOCKS_PER_PHYSICAL;
 
-/** One write of SANITIZE at a time, so that other volumes on the same disks go on. */
-export const SANITIZE_WRITE_BYTES = 1024 * 1024;
+/**
+ * SANITIZE writes so much at a time, each write with a flush behind it: other volumes on the same disks
+ * wait for one such write at most, however large the volume is.
+ */
+export const SANITIZE_WRITE_BYTES = 256 * 1024;
 export const SANITIZE_ERASE_BYTES = 256 * 1024 * 1024;
 
 /** EXTENDED COPY: what one command can name. The block count of a segment has 16 bits: 32 MiB. */
