@@ -1,5 +1,10 @@
-import { MAX_VOLUME_BYTES } from '../../../replica/common/limits.ts';
-import { HEADER_BYTES, OPCODE, type Opcode } from '../../../replica/protocol/constants.ts';
+import { MAX_ATTRIBUTE_BYTES, MAX_VOLUME_BYTES } from '../../../replica/common/limits.ts';
+import {
+  HEADER_BYTES,
+  MAX_PAYLOAD_BYTES,
+  OPCODE,
+  type Opcode,
+} from '../../../replica/protocol/constants.ts';
 import { encodeFrame, type Frame } from '../../../replica/protocol/frame.ts';
 import { FrameDecoder } from '../../../replica/protocol/frame-decoder.ts';
 import type { SeededRandom } from '../../support/random.ts';
@@ -7,6 +12,15 @@ import { waysToCut } from '../chunks.ts';
 import { edgeNumber, mutate } from '../mutate.ts';
 import { ReplicaPlay } from '../replica-play.ts';
 import { expectThat, type FuzzTarget } from '../target.ts';
+
+/** Around the longest attribute, and around what a slot of metadata takes. */
+const ATTRIBUTE_BYTES = [
+  ...[MAX_ATTRIBUTE_BYTES - 1, MAX_ATTRIBUTE_BYTES, MAX_ATTRIBUTE_BYTES + 1],
+  ...[49_152, 65_536],
+];
+const PAYLOAD_BYTES_OFFSET = 40;
+/** Two buffers of the longest frame, and what the texts of the oracle leave behind. */
+const MAX_DECODER_BYTES = 4 * MAX_PAYLOAD_BYTES;
 
 const OPCODES = Object.values(OPCODE);
 const REQUESTS = OPCODES.filter((opcode) => opcode >= OPCODE.READ && opcode < OPCODE.READ_REPLY);
@@ -20,7 +34,10 @@ export const replication: FuzzTarget = {
   },
 
   check(input: Buffer): void {
+    const before = process.memoryUsage().arrayBuffers;
     const [whole, ...others] = waysToCut(input).map(decode);
+    const took = process.memoryUsage().arrayBuffers - before;
+    expectThat(took <= MAX_DECODER_BYTES + 8 * input.length, 'a stream takes much memory', took);
     for (const other of others) {
       expectThat(other.shown === whole?.shown, 'the chunking changes what is decoded', {
         whole: whole?.shown,
@@ -44,12 +61,8 @@ export function anyStream(random: SeededRandom, maxSizeBytes: number): Buffer {
 /** Mostly a request, with ranges at the edges of blocks, regions and the volume. */
 function anyFrame(random: SeededRandom, maxSizeBytes: number): Buffer {
   const opcode = pickOpcode(random);
-  const isWrite = opcode === OPCODE.WRITE;
   const length = random.chance(0.8) ? 512 * random.below(6) : edgeNumber(random, 4);
-  const payload =
-    isWrite || opcode === OPCODE.STORE || random.chance(0.05)
-      ? random.bytes(random.chance(0.9) ? Math.min(length, 2560) : random.below(300))
-      : Buffer.alloc(0);
+  const payload = anyPayload(opcode, length, random);
   const fields = {
     opcode,
     flags: random.chance(0.7) ? 0 : random.below(32),
@@ -60,7 +73,19 @@ function anyFrame(random: SeededRandom, maxSizeBytes: number): Buffer {
     length,
     generation: random.chance(0.8) ? 1 + random.below(4) : edgeNumber(random, 4),
   };
-  return encodeFrame(fields, payload);
+  const frame = encodeFrame(fields, payload);
+  // Believed before there is a checksum to look at.
+  if (random.chance(0.03)) frame.writeUInt32LE(edgeNumber(random, 4), PAYLOAD_BYTES_OFFSET);
+  return frame;
+}
+
+function anyPayload(opcode: Opcode, length: number, random: SeededRandom): Buffer {
+  if (opcode === OPCODE.STORE && random.chance(0.2)) {
+    return Buffer.alloc(random.pick(ATTRIBUTE_BYTES), 1);
+  }
+  const hasPayload = opcode === OPCODE.WRITE || opcode === OPCODE.STORE || random.chance(0.05);
+  if (!hasPayload) return Buffer.alloc(0);
+  return random.bytes(random.chance(0.9) ? Math.min(length, 2560) : random.below(300));
 }
 
 function pickOpcode(random: SeededRandom): Opcode {
