@@ -72,8 +72,9 @@ export class Checks {
 
   /** A new end is shown only when every in-sync copy has it, durably (design section 5, "Size"). */
   resized(sizeBytes: number): void {
-    for (const { replicaId, directory } of this.#inSync()) {
-      if (directory.metadata.sizeBytes >= sizeBytes) continue;
+    for (const replica of this.#inSync()) {
+      const { replicaId, directory } = replica;
+      if (directory.metadata.sizeBytes >= sizeBytes || this.isDestroyed(replica)) continue;
       this.fail('section 5', `${replicaId} is shorter than the ${sizeBytes} bytes of the volume`);
     }
   }

@@ -48,6 +48,8 @@ export class SimController {
   readonly notices: string[] = [];
   /** What its initiators may use. */
   sizeBytes = 0;
+  /** Of the newest registration that it has heard of. */
+  revision = 0;
   /** As far as it knows. */
   failureMode: FailureMode | undefined;
   /** The process is killed after so many effects more. */
@@ -272,6 +274,7 @@ export class SimController {
 
   #learn(registration: Registration, after: number | undefined): void {
     this.failureMode = registration.volume.failureMode;
+    this.revision = registration.revision;
     const { nowMs } = this;
     if (!this.#isStarted) {
       this.#isStarted = true;

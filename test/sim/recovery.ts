@@ -60,6 +60,8 @@ function whyNotHealthy(world: World): string | undefined {
       inSync(world).length === length &&
       controller.isAlive &&
       controller.volume.isActive &&
+      // What it was told before messages were lost may still have it strike off a copy.
+      controller.revision === registry.volume.revision &&
       controller.volume.health() === 'healthy'
     );
   };
