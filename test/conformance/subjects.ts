@@ -17,7 +17,7 @@ export interface KeelsonSubject extends Subject {
 
 const SIZE_BYTES = 1024 ** 3;
 const SIZE = '1Gi';
-const LARGE_SIZE = '6Gi';
+const LARGE_SIZE = '3Gi';
 /** With letters that a URL may hold as they are. */
 const USER = { name: 'judge', secret: 'a-judges-own-secret' };
 const NAMESPACE = 'default';
