@@ -3,6 +3,7 @@ import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';
 import { runOk } from '../support/child.ts';
 import { cpuSecondsOf, residentMiBOf } from '../support/processes.ts';
+import { benchDigests } from './digests.ts';
 import { benchRegions } from './region-map.ts';
 import { type BenchReport, type Footprint, formatReport, type Sample } from './report.ts';
 import { type Subject, startSubjects } from './subjects.ts';
@@ -12,10 +13,12 @@ import { benchArguments, resultOf, SPAN_BYTES, WORKLOADS, type Workload } from '
 const HELP = `npm run bench -- [io] [--rounds 3] [--count N] [--json FILE] [--only-tgt]
 npm run bench -- sync [--rounds 3]
 npm run bench -- regions
+npm run bench -- digests [--rounds 3]
 
 io: the same qemu-img bench runs on tgt and on Keelson with one and with three copies, in turns, on
 this machine. --count replaces every workload's number of requests, for a quick look.
 sync: how long a copy takes that was away, how fast a new one is made, and what initiators feel.
+digests: what CRC-32C of headers and data costs.
 regions: how long a replica of 1 TiB takes to open, and the memory of its region map.
 `;
 const IDLE_MS = 20_000;
@@ -36,13 +39,14 @@ const { values, positionals } = parseArgs({
 const rounds = Number(values.rounds);
 const count = values.count === undefined ? undefined : Number(values.count);
 const [what = 'io'] = positionals;
-const isKnown = ['io', 'sync', 'regions'].includes(what);
+const isKnown = ['io', 'sync', 'regions', 'digests'].includes(what);
 if (values.help || !isKnown || !(rounds >= 1) || (count !== undefined && !(count >= 1))) {
   process.stdout.write(HELP);
   process.exit(values.help ? 0 : 2);
 }
 if (what === 'sync') await benchSync(rounds);
 else if (what === 'regions') await benchRegions();
+else if (what === 'digests') await benchDigests(rounds);
 else await benchIo();
 
 async function benchIo(): Promise<void> {
