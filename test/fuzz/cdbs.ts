@@ -1,13 +1,24 @@
 import { COMMANDS } from '../../controller/scsi/command-table.ts';
+import { makeUnitDesignators } from '../../controller/scsi/designators.ts';
 import { LOGICAL_BLOCK_BYTES } from '../../controller/scsi/limits.ts';
+import type { DeviceIdentity } from '../../controller/scsi/logical-unit.ts';
+import { TARGET_NAME } from '../support/initiator-pdus.ts';
 import type { SeededRandom } from '../support/random.ts';
 import { edgeNumber } from './mutate.ts';
+
+/** The device that the commands are for. */
+export const IDENTITY: DeviceIdentity = {
+  ...{ sizeBytes: 8 * 1024 ** 2, serial: '01234567-89ab-cdef-0123-456789abcdef', revision: '0001' },
+  ...{ targetName: TARGET_NAME, allowsSanitize: true },
+};
 
 export interface AnyCommand {
   readonly cdb: Buffer;
   readonly dataOut: Buffer;
 }
 
+const INQUIRY = 0x12;
+const VPD_PAGES = [0x00, 0x80, 0x83, 0x86, 0x8f, 0xb0, 0xb1, 0xb2] as const;
 const MAX_DATA_BYTES = 16 * LOGICAL_BLOCK_BYTES;
 
 /** Parameter lists that get further than random bytes do, by operation code. */
@@ -21,7 +32,8 @@ const LISTS: Readonly<Record<number, (random: SeededRandom) => Buffer>> = {
 };
 
 /** A command of the table: the fields that it looks at are mostly small or at an edge. */
-export function anyCommand(random: SeededRandom, blockCount: number): AnyCommand {
+export function anyCommand(random: SeededRandom): AnyCommand {
+  const blockCount = IDENTITY.sizeBytes / LOGICAL_BLOCK_BYTES;
   const spec = random.pick(COMMANDS);
   const { usage, opcode, serviceAction } = spec;
   const cdb = Buffer.alloc(Math.max(16, usage.length));
@@ -40,6 +52,7 @@ export function anyCommand(random: SeededRandom, blockCount: number): AnyCommand
   }
   cdb[0] = opcode;
   if (serviceAction !== undefined) cdb[1] = serviceAction;
+  if (opcode === INQUIRY && random.chance(0.7)) cdb.set([1, random.pick(VPD_PAGES)], 1);
   if (random.chance(0.05)) cdb[random.below(16)] = random.below(256);
   const list = LISTS[opcode]?.(random);
   if (list === undefined) return { cdb, dataOut: anyData(random, lastNumber) };
@@ -126,13 +139,56 @@ function reservationList(random: SeededRandom): Buffer {
   return Buffer.concat([list, length, transportId]);
 }
 
+const PROUT = { RESERVE: 1, RELEASE: 2, PREEMPT: 4, PREEMPT_AND_ABORT: 5, IGNORE: 6, MOVE: 7 };
+
+/**
+ * What initiators do that share a unit: each registers with a key of its own, then reserves,
+ * releases, preempts and moves; commands of the table come in between.
+ */
+export function reservationStory(
+  random: SeededRandom,
+  initiators: number,
+): (AnyCommand & { readonly initiator: number })[] {
+  const registrations = Array.from({ length: initiators }, (_, initiator) => [
+    // TEST UNIT READY takes the unit attention of the login.
+    { initiator, cdb: Buffer.alloc(16), dataOut: Buffer.alloc(0) },
+    persistentOut(initiator, PROUT.IGNORE, { newKey: 1 + initiator, random }),
+  ]).flat();
+  const actions = Array.from({ length: 1 + random.below(6) }, () => {
+    const initiator = random.below(initiators);
+    if (random.chance(0.3)) return { initiator, ...anyCommand(random) };
+    const newKey = random.below(4);
+    const fields = { key: 1 + initiator, newKey, random };
+    return persistentOut(initiator, random.pick(Object.values(PROUT)), fields);
+  });
+  return [...registrations, ...actions];
+}
+
+function persistentOut(
+  initiator: number,
+  action: number,
+  { key = 0, newKey, random }: { key?: number; newKey: number; random: SeededRandom },
+): AnyCommand & { initiator: number } {
+  const cdb = Buffer.alloc(16);
+  const dataOut = reservationList(random);
+  cdb[0] = 0x5f;
+  cdb[1] = action;
+  cdb[2] = random.pick([1, 3, 5, 6, 7, 8]);
+  cdb.writeUInt32BE(dataOut.length, 5);
+  dataOut[7] = key;
+  dataOut[15] = newKey;
+  if (action === PROUT.MOVE) dataOut[17] = random.below(4);
+  else dataOut[20] = random.below(2);
+  return { initiator, cdb, dataOut: action === PROUT.MOVE ? dataOut : dataOut.subarray(0, 24) };
+}
+
 /** EXTENDED COPY (LID1): a target descriptor by its identification, block to block (SPC-4 6.4). */
 function copyList(random: SeededRandom): Buffer {
   const header = Buffer.alloc(16);
   const target = Buffer.alloc(32);
   target[0] = 0xe4;
-  target.set([1, 3, 0, 8], 4);
-  target.writeUInt16BE(0, 28);
+  const [designator = Buffer.alloc(0)] = makeUnitDesignators(IDENTITY);
+  designator.copy(target, 4);
   target.writeUIntBE(LOGICAL_BLOCK_BYTES, 29, 3);
   const segments = Array.from({ length: random.below(3) }, () => {
     const segment = Buffer.alloc(28);

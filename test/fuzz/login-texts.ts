@@ -53,6 +53,16 @@ export function introduction(random: SeededRandom): Buffer {
   return text(...pairs, ...Array.from({ length: random.below(6) }, () => anyPair(random)));
 }
 
+/** The texts of a login with CHAP in their order, each with a value that is right or nearly so. */
+export function chapTexts(random: SeededRandom): Buffer[] {
+  const pick = (key: string) => `${key}=${random.pick(KEYS[key] ?? [''])}`;
+  const names = [`InitiatorName=${INITIATOR_NAME}`, `TargetName=${TARGET_NAME}`];
+  const proof = ['CHAP_N=user', pick('CHAP_R')];
+  if (random.chance(0.5)) proof.push(pick('CHAP_I'), pick('CHAP_C'));
+  const algorithm = random.chance(0.8) ? 'CHAP_A=5,7' : pick('CHAP_A');
+  return [text(...names, 'AuthMethod=CHAP'), text(algorithm), text(...proof)];
+}
+
 function anyPair(random: SeededRandom): string {
   const key = random.pick(Object.keys(KEYS));
   return `${key}=${random.pick(KEYS[key] ?? [''])}`;

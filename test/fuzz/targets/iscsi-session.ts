@@ -1,7 +1,12 @@
 import { DATA_IN_STATUS, RESPONSE } from '../../../controller/iscsi/constants.ts';
 import { NO_DIGESTS } from '../../../controller/iscsi/digest.ts';
 import { PduFramer } from '../../../controller/iscsi/framer.ts';
-import { MAX_BURST_BYTES, MAX_IMMEDIATE, QUEUE_DEPTH } from '../../../controller/iscsi/limits.ts';
+import {
+  MAX_BURST_BYTES,
+  MAX_IMMEDIATE,
+  PING_AFTER_MS,
+  QUEUE_DEPTH,
+} from '../../../controller/iscsi/limits.ts';
 import type { Pdu } from '../../../controller/iscsi/step.ts';
 import type { ScsiOutcome } from '../../../controller/scsi/plan.ts';
 import { MAX_IO_BYTES } from '../../../replica/common/limits.ts';
@@ -28,7 +33,12 @@ const KEYS: readonly (readonly string[])[] = [
 /** The task's number decides when its command is done and what comes of it. */
 const DATA_IN_BYTES = [0, 36, 512, 513, 8192, 70_000] as const;
 
-/** Input: a byte of `KEYS`, then the stream of an initiator that is logged in. */
+/** Bits of the first byte behind those of `KEYS`. */
+const OPTION = { DAMAGE: 0x40, SHUTDOWN: 0x80 } as const;
+/** Between a sign of life that is asked for and the end of patience. */
+const PING_MS = PING_AFTER_MS + 1_000;
+
+/** Input: a byte of `KEYS` and `OPTION`, then the stream of an initiator that is logged in. */
 export const iscsiSession: FuzzTarget = {
   name: 'iscsi-session',
 
@@ -52,8 +62,12 @@ export const iscsiSession: FuzzTarget = {
     const play = new Play([...new Map(keys.map((key) => [key.split('=')[0], key])).values()]);
     const pdus: Pdu[] = [];
     new PduFramer(MAX_DATA_BYTES).push(reader.rest(), pdus);
-    for (const pdu of pdus) play.receive(pdu);
-    play.end();
+    for (const pdu of pdus) {
+      // As the framer says of data whose digest is wrong; an odd tag will do for choosing some.
+      const isDamaged = (options & OPTION.DAMAGE) !== 0 && (pdu.header[19]! & 1) !== 0;
+      play.receive({ ...pdu, isDamaged: isDamaged && pdu.data.length > 0 });
+    }
+    play.end((options & OPTION.SHUTDOWN) !== 0);
   },
 };
 
@@ -116,15 +130,20 @@ class Play {
     for (const task of due) this.#finish(task);
   }
 
-  end(): void {
-    this.#initiator.step({ kind: 'tick', nowMs: 0 });
+  end(isShutdown: boolean): void {
+    this.#initiator.step({ kind: 'tick', nowMs: PING_MS });
     this.#see();
+    if (isShutdown) {
+      this.#initiator.step({ kind: 'shutdown', nowMs: PING_MS });
+      this.#see();
+    }
     for (const task of [...this.#oracle.tasks]) this.#finish(task);
     this.#initiator.step({ kind: 'closed', connection: 1, nowMs: 0 });
     this.#see();
     expectThat(this.#oracle.tasks.size === 0, 'a task outlives its connection');
     expectThat(this.#oracle.nexuses.size === 0, 'a nexus outlives its connection');
     expectThat(this.#initiator.target.sessionCount() === 0, 'a session outlives its connection');
+    if (isShutdown) return;
     new TestInitiator(this.#initiator.target, 2).login();
     expectThat(this.#initiator.target.sessionCount() === 1, 'a good initiator is not let in');
   }

@@ -11,7 +11,7 @@ import {
 } from '../../support/initiator-pdus.ts';
 import type { SeededRandom } from '../../support/random.ts';
 import { counted, InputReader } from '../input.ts';
-import { anyText, introduction } from '../login-texts.ts';
+import { anyText, chapTexts, introduction } from '../login-texts.ts';
 import { mutate } from '../mutate.ts';
 import { PortalOracle } from '../portal-oracle.ts';
 import { expectThat, type FuzzTarget } from '../target.ts';
@@ -36,14 +36,14 @@ export const login: FuzzTarget = {
   name: 'login',
 
   generate(random: SeededRandom): Buffer {
+    if (random.chance(0.3)) {
+      const texts = chapTexts(random).map((text) => encodeRequest(0, text, random));
+      return mutate(Buffer.concat([Buffer.from([1]), ...texts]), random, 2);
+    }
     const steps = Array.from({ length: 1 + random.below(6) }, (_, index) => {
       if (random.chance(0.1)) return random.bytes(1 + random.below(60));
       const text = index === 0 ? introduction(random) : anyText(random);
-      const patch = random.chance(0.2) ? [random.below(48), random.below(256)] : [255, 0];
-      return Buffer.concat([
-        Buffer.from([STEP.LAST + 1, random.pick(FLAGS), ...patch]),
-        counted(random.chance(0.3) ? mutate(text, random) : text),
-      ]);
+      return encodeRequest(random.pick(FLAGS), text, random);
     });
     return mutate(Buffer.concat([Buffer.from([random.below(4)]), ...steps]), random, 2);
   },
@@ -56,6 +56,14 @@ export const login: FuzzTarget = {
     play.end();
   },
 };
+
+function encodeRequest(flags: number, text: Buffer, random: SeededRandom): Buffer {
+  const patch = random.chance(0.2) ? [random.below(48), random.below(256)] : [255, 0];
+  return Buffer.concat([
+    Buffer.from([STEP.LAST + 1, flags, ...patch]),
+    counted(random.chance(0.3) ? mutate(text, random) : text),
+  ]);
+}
 
 class Play {
   readonly #target: IscsiTarget;

@@ -2,7 +2,6 @@ import { Controller, type ControllerEffects } from '../../../controller/core/con
 import { COMMAND_FLAG, FINAL, REQUEST, RESPONSE } from '../../../controller/iscsi/constants.ts';
 import type { Pdu } from '../../../controller/iscsi/step.ts';
 import { DeviceServer } from '../../../controller/scsi/device-server.ts';
-import { LOGICAL_BLOCK_BYTES } from '../../../controller/scsi/limits.ts';
 import {
   INITIATOR_NAME,
   makePdu,
@@ -11,23 +10,30 @@ import {
   text,
 } from '../../support/initiator-pdus.ts';
 import type { SeededRandom } from '../../support/random.ts';
-import { anyCommand } from '../cdbs.ts';
+import { type AnyCommand, anyCommand, IDENTITY, reservationStory } from '../cdbs.ts';
 import { FakeVolume, Medium } from '../fake-volume.ts';
 import { counted, InputReader } from '../input.ts';
 import { mutate } from '../mutate.ts';
 import { withAhs } from '../pdus.ts';
 import { expectThat, type FuzzTarget } from '../target.ts';
 
-const VOLUME_BYTES = 8 * 1024 ** 2;
-const MEDIUM = new Medium(VOLUME_BYTES);
-const BLOCK_COUNT = VOLUME_BYTES / LOGICAL_BLOCK_BYTES;
+const MEDIUM = new Medium(IDENTITY.sizeBytes);
 const INITIATORS = 3;
 const CDB_BYTES = 16;
 /** More, and a window would be full while the volume is slow. */
 const MAX_STEPS = 40;
 
 /** What a step of the input does; the rest are commands. */
-const STEP = { RESTART: 0, SLOW: 1, ANSWER: 2, FAIL: 3, MANAGE: 4, LAST: 4 } as const;
+const STEP = {
+  RESTART: 0,
+  SLOW: 1,
+  ANSWER: 2,
+  FAIL: 3,
+  MANAGE: 4,
+  REOPEN: 5,
+  DAMAGE: 6,
+  LAST: 6,
+} as const;
 const FAILURES = [undefined, 'NOT_READY', 'NO_SPACE', 'IO_FAILED'] as const;
 
 /** SAM-5 5.3: GOOD, CHECK CONDITION, BUSY, RESERVATION CONFLICT, TASK SET FULL, TASK ABORTED. */
@@ -43,11 +49,14 @@ export const scsi: FuzzTarget = {
   name: 'scsi',
 
   generate(random: SeededRandom): Buffer {
-    const steps = Array.from({ length: 1 + random.below(10) }, () => {
-      if (random.chance(0.1)) return random.bytes(1 + random.below(3));
-      const { cdb, dataOut } = anyCommand(random, BLOCK_COUNT);
-      const fields = [STEP.LAST + 1, random.below(INITIATORS), random.below(256)];
-      return Buffer.concat([Buffer.from(fields), counted(cdb), counted(dataOut)]);
+    const commands = random.chance(0.3)
+      ? reservationStory(random, INITIATORS)
+      : Array.from({ length: 1 + random.below(10) }, () => {
+          return { initiator: random.below(INITIATORS), ...anyCommand(random) };
+        });
+    const steps = commands.map((command) => {
+      const before = random.chance(0.2) ? anyEvent(random) : Buffer.alloc(0);
+      return Buffer.concat([before, encodeCommand(command, random)]);
     });
     const attribute = random.chance(0.9) ? Buffer.alloc(0) : random.bytes(random.below(200));
     const input = Buffer.concat([counted(attribute), ...steps]);
@@ -60,12 +69,35 @@ export const scsi: FuzzTarget = {
     let play = new Play(MEDIUM);
     for (let steps = 0; steps < MAX_STEPS && !reader.isAtEnd; steps += 1) {
       const kind = reader.byte();
-      if (kind === STEP.RESTART) play = new Play(MEDIUM);
+      if (kind === STEP.DAMAGE) damage(MEDIUM, reader);
+      if (kind === STEP.RESTART || kind === STEP.DAMAGE) play = new Play(MEDIUM);
       else play.step(kind, reader);
     }
     play.end();
   },
 };
+
+function encodeCommand(
+  { initiator, cdb, dataOut }: AnyCommand & { initiator: number },
+  random: SeededRandom,
+): Buffer {
+  const fields = [STEP.LAST + 1, initiator, random.below(256)];
+  return Buffer.concat([Buffer.from(fields), counted(cdb), counted(dataOut)]);
+}
+
+/** Something else than a command; what the volume has trouble with goes on until it is told. */
+function anyEvent(random: SeededRandom): Buffer {
+  return Buffer.from([random.below(STEP.LAST + 1), random.below(256), random.below(256)]);
+}
+
+/** What was stored is found again with a bit turned, by the next controller. */
+function damage(medium: Medium, reader: InputReader): void {
+  const [at, bit] = [reader.byte(), reader.byte() % 8];
+  const { attribute } = medium;
+  if (attribute.length === 0) return;
+  const index = at % attribute.length;
+  attribute[index] = attribute[index]! ^ (1 << bit);
+}
 
 /** One controller, from its start to its end. */
 class Play {
@@ -75,22 +107,21 @@ class Play {
   /** What was asked and not answered, by connection and tag: how much the initiator expects. */
   readonly #open = new Map<string, number>();
   readonly #cmdSNs = new Map<number, number>();
+  /** By initiator. */
+  readonly #connections: number[] = [];
+  #lastConnection = 0;
   #lastTag = 0;
   #mayLoseAnswers = false;
 
   constructor(medium: Medium) {
     this.#volume = new FakeVolume(medium);
-    const identity = {
-      ...{ sizeBytes: VOLUME_BYTES, serial: 'a-volume-id', revision: '0001' },
-      ...{ targetName: TARGET_NAME, allowsSanitize: true },
-    };
     this.#controller = new Controller({
       target: makeTarget(),
-      device: new DeviceServer(identity),
+      device: new DeviceServer(IDENTITY),
       volume: this.#volume.asVolume(),
       release: () => undefined,
     });
-    for (let connection = 1; connection <= INITIATORS; connection += 1) this.#logIn(connection);
+    for (let initiator = 0; initiator < INITIATORS; initiator += 1) this.#logIn(initiator);
   }
 
   step(kind: number, reader: InputReader): void {
@@ -106,7 +137,10 @@ class Play {
         this.#volume.failure = FAILURES[reader.byte() % FAILURES.length];
         return;
       case STEP.MANAGE:
-        this.#manage(1 + (reader.byte() % INITIATORS), reader.byte());
+        this.#manage(this.#connectionOf(reader), reader.byte());
+        return;
+      case STEP.REOPEN:
+        this.#reopen(reader.byte() % INITIATORS);
         return;
       default:
         this.#command(reader);
@@ -124,7 +158,7 @@ class Play {
   }
 
   #command(reader: InputReader): void {
-    const connection = 1 + (reader.byte() % INITIATORS);
+    const connection = this.#connectionOf(reader);
     const readBytes = reader.byte() * 64;
     const cdb = reader.counted();
     const data = Buffer.from(reader.counted().subarray(0, 65_536));
@@ -151,14 +185,32 @@ class Play {
     this.#send(connection, makePdu({ opcode, flags, itt: this.#lastTag, words }));
   }
 
-  #logIn(connection: number): void {
+  #connectionOf(reader: InputReader): number {
+    return this.#connections[reader.byte() % INITIATORS]!;
+  }
+
+  /** Its commands end without an answer. */
+  #reopen(initiator: number): void {
+    const connection = this.#connections[initiator]!;
+    this.#step({ kind: 'closed', connection, nowMs: 0 });
+    for (const tag of this.#open.keys()) {
+      if (tag.startsWith(`${connection}.`)) this.#open.delete(tag);
+    }
+    this.#logIn(initiator);
+  }
+
+  /** The same port each time, so that what it registered is still its own. */
+  #logIn(initiator: number): void {
+    this.#lastConnection += 1;
+    const connection = this.#lastConnection;
+    this.#connections[initiator] = connection;
     this.#step({ kind: 'opened', connection, peer: '192.0.2.9:4000', nowMs: 0 });
     const pdu = makePdu({
       opcode: REQUEST.LOGIN | 0x40,
       flags: 0x87,
       itt: 0,
       words: { 8: 0x00023d00, 24: 1 },
-      bytes: { 13: connection },
+      bytes: { 13: initiator },
       data: text(`InitiatorName=${INITIATOR_NAME}`, `TargetName=${TARGET_NAME}`),
     });
     this.#send(connection, pdu);
