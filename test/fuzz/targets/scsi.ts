@@ -2,6 +2,7 @@ import { Controller, type ControllerEffects } from '../../../controller/core/con
 import { COMMAND_FLAG, FINAL, REQUEST, RESPONSE } from '../../../controller/iscsi/constants.ts';
 import type { Pdu } from '../../../controller/iscsi/step.ts';
 import { DeviceServer } from '../../../controller/scsi/device-server.ts';
+import { OPCODE } from '../../../controller/scsi/opcode.ts';
 import {
   INITIATOR_NAME,
   makePdu,
@@ -39,6 +40,8 @@ const FAILURES = [undefined, 'NOT_READY', 'NO_SPACE', 'IO_FAILED'] as const;
 /** SAM-5 5.3: GOOD, CHECK CONDITION, BUSY, RESERVATION CONFLICT, TASK SET FULL, TASK ABORTED. */
 const STATUSES: readonly number[] = [0x00, 0x02, 0x08, 0x18, 0x28, 0x40];
 const CHECK_CONDITION = 0x02;
+/** Service action of PERSISTENT RESERVE OUT (SPC-4 6.16.2). */
+const PREEMPT_AND_ABORT = 0x05;
 
 /**
  * Commands of three initiators through the whole controller, on a volume in memory. Input: the
@@ -59,6 +62,8 @@ export const scsi: FuzzTarget = {
       return Buffer.concat([before, encodeCommand(command, random)]);
     });
     const attribute = random.chance(0.9) ? Buffer.alloc(0) : random.bytes(random.below(200));
+    // Only with a slow volume are commands under way together: they overlap, wait and are aborted.
+    if (random.chance(0.3)) steps.unshift(Buffer.from([STEP.SLOW, 1]));
     const input = Buffer.concat([counted(attribute), ...steps]);
     return random.chance(0.7) ? input : mutate(input, random);
   },
@@ -162,6 +167,10 @@ class Play {
     const readBytes = reader.byte() * 64;
     const cdb = reader.counted();
     const data = Buffer.from(reader.counted().subarray(0, 65_536));
+    // Commands of whoever is preempted, be it the sender itself, end without an answer.
+    if (cdb[0] === OPCODE.PERSISTENT_RESERVE_OUT && ((cdb[1] ?? 0) & 0x1f) === PREEMPT_AND_ABORT) {
+      this.#mayLoseAnswers = true;
+    }
     const isWrite = data.length > 0;
     const expected = isWrite ? data.length : readBytes;
     const pdu = makePdu({
