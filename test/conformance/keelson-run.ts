@@ -3,7 +3,7 @@ import { nameOf, replaced, runSuite, type TestResult } from './suite.ts';
 
 /**
  * It looks, 3 s after it began to overwrite a volume and again after resets, whether that is still
- * going on: a volume of 1 GiB may well be done by then.
+ * going on: a small volume may well be done by then.
  */
 const NEEDS_TIME = 'Sanitize.Reset';
 

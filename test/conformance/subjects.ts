@@ -15,8 +15,9 @@ export interface KeelsonSubject extends Subject {
   makeLarge(): Promise<string>;
 }
 
-const SIZE_BYTES = 1024 ** 3;
-const SIZE = '1Gi';
+/** The suite overwrites it whole several times. */
+const SIZE_BYTES = 256 * 1024 ** 2;
+const SIZE = '256Mi';
 const LARGE_SIZE = '3Gi';
 /** With letters that a URL may hold as they are. */
 const USER = { name: 'judge', secret: 'a-judges-own-secret' };
@@ -29,7 +30,7 @@ export async function startTgtSubject(): Promise<Subject> {
   return { name: 'tgt', url: tgt.url, stop: tgt.stop };
 }
 
-/** A Keelson volume of 1 GiB that may be sanitized, alone in its installation. */
+/** A Keelson volume that may be sanitized, alone in its installation. */
 export async function startKeelsonSubject(options: {
   copies: number;
   hasChap: boolean;
