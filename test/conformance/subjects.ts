@@ -18,7 +18,7 @@ export interface KeelsonSubject extends Subject {
 /** The suite overwrites it whole several times. */
 const SIZE_BYTES = 256 * 1024 ** 2;
 const SIZE = '256Mi';
-const LARGE_SIZE = '3Gi';
+const LARGE_SIZE = '2Gi';
 /** With letters that a URL may hold as they are. */
 const USER = { name: 'judge', secret: 'a-judges-own-secret' };
 const NAMESPACE = 'default';
