@@ -224,7 +224,9 @@ export class IoPath implements FrameNumbers {
     const mutation = this.#mutations.get(seq);
     if (mutation === undefined) return;
     mutation.pending &= ~entry.bit;
-    if (seq > entry.answeredSeq) entry.answeredSeq = seq;
+    // The answer to a store may overtake that of a write before it, which may have failed.
+    const isInOrder = mutation.operation.kind !== 'store';
+    if (isInOrder && seq > entry.answeredSeq) entry.answeredSeq = seq;
     this.#settle(mutation, effects);
     if (mutation.isStable && this.#waiting.length > 0) this.resume(nowMs, effects);
   }

@@ -83,7 +83,13 @@ function trim(fd: number, offset: number, length: number): void {
 
 function grow(fd: number, sizeBytes: number): void {
   if (fstatSync(fd).size >= sizeBytes) return;
-  ftruncateSync(fd, sizeBytes);
+  try {
+    ftruncateSync(fd, sizeBytes);
+  } catch (error) {
+    if (systemCodeOf(error) !== 'EFBIG') throw error;
+    const message = `grow the data file to ${sizeBytes} bytes: this file system has no files so long`;
+    throw new KeelsonError('NO_SPACE', message, { cause: error });
+  }
   fsyncSync(fd);
 }
 

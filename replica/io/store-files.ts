@@ -5,6 +5,7 @@ import {
   fdatasyncSync,
   fstatSync,
   fsyncSync,
+  ftruncateSync,
   openSync,
   readFileSync,
   statSync,
@@ -130,9 +131,11 @@ function lengthen(fd: number, file: StoreFile, bytes: number): void {
   if (size >= bytes) return;
   try {
     const piece = Buffer.alloc(Math.min(READ_BYTES, bytes - size));
-    for (let at = size; at < bytes; at += piece.length) {
+    // As when it is made: what is longer than that stays a hole.
+    for (let at = size; bytes <= MAX_TAKEN_BYTES && at < bytes; at += piece.length) {
       writeWhole(fd, piece.subarray(0, Math.min(piece.length, bytes - at)), at);
     }
+    ftruncateSync(fd, bytes);
     fsyncSync(fd);
   } catch (error) {
     throw explain(error, file);

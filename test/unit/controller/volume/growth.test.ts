@@ -100,6 +100,20 @@ describe('the attribute of a volume', () => {
   });
 });
 
+test('an attribute that was stored does not hide that a write before it failed', () => {
+  const { world, r1, run, until, complete, write, restart } = start(0);
+  r1.failure = 'write';
+  r1.process?.pause(); // until both are there, so that it takes them in one turn
+  const written = write(undefined, true);
+  const stored = world.operations.store(world.controller);
+  run(20);
+  r1.process?.resume();
+  until(() => !r1.isRunning);
+  restart(r1);
+  expect([complete(written), complete(stored)]).toEqual([{ ok: true }, { ok: true }]);
+  expectOneDisk(world);
+});
+
 test('a map says which blocks hold data, from the primary alone', () => {
   const { world, complete, write } = start();
   expect(complete(write({ first: 3, count: 2 }))).toEqual({ ok: true });

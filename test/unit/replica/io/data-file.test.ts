@@ -88,3 +88,9 @@ test('data file, grows and never shrinks', () => {
   );
   expect(read(2 * SIZE - 10, 10)).toEqual(Buffer.alloc(10));
 });
+
+test('data file, has no space for more than the file system allows, and keeps its length', () => {
+  const tooLong = expect.objectContaining({ code: 'NO_SPACE' });
+  expect(() => file.grow(2 ** 52)).toThrow(tooLong);
+  expect(read(SIZE - 10, 10)).toEqual(Buffer.alloc(10));
+});
