@@ -55,9 +55,12 @@ export const MAX_CONCURRENT_COPIES = 16;
 /** What a copy holds in memory at a time. */
 export const COPY_STEP_BYTES = 1024 * 1024;
 
-/** GET LBA STATUS asks for so much of the map at once, and for so much of it for one command. */
+/**
+ * GET LBA STATUS asks for so much of the map at once, and so often for one command: 512 MiB, a few
+ * milliseconds. qemu asks before it reads, so a command must not take long.
+ */
 export const MAP_STEP_BYTES = MAX_MAP_BYTES;
-export const MAX_MAP_STEPS = 128;
+export const MAX_MAP_STEPS = 16;
 /** Descriptors that one GET LBA STATUS returns. */
 export const MAX_LBA_STATUS_DESCRIPTORS = 1024;
 
