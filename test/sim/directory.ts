@@ -120,6 +120,7 @@ export class Directory {
     const copy = new Directory(this.#identity, this.metadata.dataId);
     copy.data.replaceBy(this.data);
     this.#slots.copy(copy.#slots);
+    copy.#isSlotDamaged = this.#isSlotDamaged;
     copy.#record = undefined;
     for (const name of ['regions', 'hot'] as const) {
       copy.store[name].replaceBy(this.store[name]);
