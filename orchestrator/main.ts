@@ -4,7 +4,7 @@ import { monotonicClock } from '../replica/common/clock.ts';
 import { KeelsonError } from '../replica/common/errors.ts';
 import { makeLog } from '../replica/common/log.ts';
 import { EventLog } from './events/event-log.ts';
-import { portalAddress } from './model/layout.ts';
+import { showEndpoint } from './model/address-plan.ts';
 import { addressOf, type VolumeRecord } from './model/volume.ts';
 import { HELP, parseOptions } from './options.ts';
 import { warmCompileCache } from './platforms/process/compile-cache.ts';
@@ -47,11 +47,10 @@ async function announce({ installation, apiUrl }: Orchestrator): Promise<void> {
     return;
   }
   const isReady = await installation.whenReady(addressOf(first.spec), READY_WAIT_MS);
-  if (isReady) print(explainUse(first));
+  if (isReady) print(explainUse(first, showEndpoint(installation.addresses.portal(first.slot))));
 }
 
-function explainUse({ slot, spec }: VolumeRecord): string {
-  const portal = portalAddress(slot);
+function explainUse({ spec }: VolumeRecord, portal: string): string {
   const target = targetNameOf(spec);
   return `ready: iscsi://${portal}/${target}/0
 

@@ -3,18 +3,20 @@ import { createServer } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { monotonicClock } from '../replica/common/clock.ts';
 import { KeelsonError, messageOf, systemCodeOf } from '../replica/common/errors.ts';
-import { ISCSI_PORT, REPLICATION_PORT } from '../replica/common/limits.ts';
 import type { Log } from '../replica/common/log.ts';
 import { type ApiServer, listenApi } from './api/server.ts';
 import { fetchControllerStatus } from './client/controller-status.ts';
 import type { EventLog } from './events/event-log.ts';
 import { Installation } from './installation/installation.ts';
-import { portalHost, replicaHost } from './model/layout.ts';
+import type { Endpoint } from './model/address-plan.ts';
+import { nodeNames } from './model/layout.ts';
+import { LOOPBACK_ADDRESSES } from './model/loopback-addresses.ts';
 import { decodeVolumeRequest, type VolumeRecord } from './model/volume.ts';
 import { DEFAULT_NODE_COUNT, type Options } from './options.ts';
 import { processesOf } from './plan/processes.ts';
 import { findGone } from './platforms/process/earlier-instances.ts';
 import {
+  endpointOf,
   ProcessPlatform,
   type ProcessPlatformOptions,
   prepareNodes,
@@ -55,8 +57,8 @@ export async function startOrchestrator(options: StartOptions): Promise<Orchestr
   const lock = lockRoot(options.root);
   let api: ApiServer | undefined;
   try {
-    const registry = await Registry.open(options.root, options.nodeCount ?? DEFAULT_NODE_COUNT);
-    if (options.nodeCount !== undefined) await registry.setNodeCount(options.nodeCount);
+    const registry = await Registry.open(options.root, nodeNames(DEFAULT_NODE_COUNT));
+    if (options.nodeCount !== undefined) await registry.setNodes(nodeNames(options.nodeCount));
     await makeNodes(options.root, registry);
     await noteGone(registry);
     api = await listenApi(options.apiPort, options.log);
@@ -114,11 +116,6 @@ async function noteGone(registry: Registry): Promise<void> {
   }
 }
 
-interface Endpoint {
-  readonly host: string;
-  readonly port: number;
-}
-
 async function createDemo(installation: Installation): Promise<void> {
   const replicas = Math.min(DEMO_REPLICAS, installation.registry.nodes.length - 1);
   const labels = { 'keelson.io/replicas': String(replicas) };
@@ -126,19 +123,13 @@ async function createDemo(installation: Installation): Promise<void> {
 }
 
 function demoEndpoints({ nodes }: Registry): Endpoint[] {
-  const replicas = nodes.map(({ name }) => ({
-    host: replicaHost(0, name),
-    port: REPLICATION_PORT,
-  }));
-  return [{ host: portalHost(0), port: ISCSI_PORT }, ...replicas];
+  const replicas = nodes.map(({ name }) => LOOPBACK_ADDRESSES.replica(0, name));
+  return [LOOPBACK_ADDRESSES.portal(0), ...replicas];
 }
 
 function endpointsOf(record: VolumeRecord): Endpoint[] {
   if (record.isDeleting) return [];
-  return processesOf(record).map(({ role, host }) => ({
-    host,
-    port: role === 'controller' ? ISCSI_PORT : REPLICATION_PORT,
-  }));
+  return processesOf(record).map(endpointOf);
 }
 
 /** Says at once what a child could only say by failing to start again and again. */

@@ -6,7 +6,7 @@ import type {
   Health,
   SyncProgress,
 } from '../../controller/protocol/status.ts';
-import { CONTROLLER_ADMIN_PORT, MAX_COPIES } from '../../replica/common/limits.ts';
+import { MAX_COPIES } from '../../replica/common/limits.ts';
 import {
   type Fields,
   readArray,
@@ -16,15 +16,19 @@ import {
   readOneOf,
   readString,
 } from '../../replica/common/validate.ts';
+import type { Endpoint } from '../model/address-plan.ts';
 
 const TIMEOUT_MS = 1_000;
 const HEALTHS = ['healthy', 'degraded', 'unavailable'] as const satisfies readonly Health[];
 const COUNT = { min: 0, max: Number.MAX_SAFE_INTEGER };
 
 /** What a controller says of itself; undefined when it does not answer in time or not sensibly. */
-export async function fetchControllerStatus(host: string): Promise<ControllerStatus | undefined> {
+export async function fetchControllerStatus({
+  host,
+  port,
+}: Endpoint): Promise<ControllerStatus | undefined> {
   try {
-    const response = await fetch(`http://${host}:${CONTROLLER_ADMIN_PORT}/status`, {
+    const response = await fetch(`http://${host}:${port}/status`, {
       signal: AbortSignal.timeout(TIMEOUT_MS),
     });
     return response.ok ? decodeControllerStatus(await response.json()) : undefined;

@@ -4,8 +4,8 @@ import { REGISTRATION_POLL_MS, type Registration } from '../../controller/protoc
 import type { ControllerStatus } from '../../controller/protocol/status.ts';
 import { KeelsonError } from '../../replica/common/errors.ts';
 import type { EventLog } from '../events/event-log.ts';
+import type { AddressPlan, Endpoint } from '../model/address-plan.ts';
 import { explainChange } from '../model/explain.ts';
-import { portalHost } from '../model/layout.ts';
 import { explainUpdate, type VolumeUpdate } from '../model/update.ts';
 import type { NodeView, VolumeView } from '../model/view.ts';
 import { addressOf, type VolumeRecord, type VolumeRequest, whyDifferent } from '../model/volume.ts';
@@ -20,7 +20,7 @@ export interface InstallationOptions {
   readonly registry: Registry;
   readonly events: EventLog;
   readonly makePlatform: (onChange: (change: ProcessChange) => void) => Platform;
-  readonly fetchStatus: (portalHost: string) => Promise<ControllerStatus | undefined>;
+  readonly fetchStatus: (admin: Endpoint) => Promise<ControllerStatus | undefined>;
   /** How long a copy may be away before another is made on another node. */
   readonly replaceAfterMs: number;
 }
@@ -56,6 +56,10 @@ export class Installation {
     const platform = this.#platform;
     this.#reconciler = new Reconciler({ registry, events, platform, fetchStatus, replaceAfterMs });
     registry.subscribe((address) => this.#changed.resolve(address));
+  }
+
+  get addresses(): AddressPlan {
+    return this.#platform.addresses;
   }
 
   /** Brings up every volume; finishes deletions that a restart interrupted. */
@@ -139,7 +143,7 @@ export class Installation {
     const status = await this.#statusOf(record);
     // The record may have changed while the controller was asked.
     const latest = this.registry.get(address) ?? record;
-    return makeVolumeView(latest, this.#platform.observe(address), status);
+    return makeVolumeView(latest, this.#platform.observe(address), status, this.addresses);
   }
 
   async views(namespace?: string): Promise<VolumeView[]> {
@@ -152,6 +156,7 @@ export class Installation {
           record,
           this.#platform.observe(addressOf(record.spec)),
           await this.#statusOf(record),
+          this.addresses,
         ),
       ),
     );
@@ -191,7 +196,7 @@ export class Installation {
       }
       await this.#changed.wait(address, REGISTRATION_POLL_MS, wait.givenUp);
     }
-    return this.registry.registration(address);
+    return this.registry.registration(address, this.addresses);
   }
 
   /** Errors: as `registration`, and those of storing it. */
@@ -234,7 +239,7 @@ export class Installation {
     const isUp = this.#platform
       .observe(addressOf(record.spec))
       .some(({ role, state }) => role === 'controller' && state !== 'down');
-    return isUp ? this.#fetchStatus(portalHost(record.slot)) : undefined;
+    return isUp ? this.#fetchStatus(this.addresses.controllerAdmin(record.slot)) : undefined;
   }
 
   #authenticate(address: string, secret: string): void {

@@ -1,7 +1,7 @@
 import { chapModeOf } from '../../controller/protocol/chap-credentials.ts';
 import type { ControllerStatus, Health } from '../../controller/protocol/status.ts';
 import { targetNameOf } from '../../controller/protocol/target-name.ts';
-import { portalAddress } from '../model/layout.ts';
+import { type AddressPlan, showEndpoint } from '../model/address-plan.ts';
 import type { CopyView, ProcessState, VolumeView } from '../model/view.ts';
 import { addressOf, type VolumeRecord } from '../model/volume.ts';
 import type { ObservedProcess } from '../plan/observed.ts';
@@ -15,6 +15,7 @@ export function makeVolumeView(
   record: VolumeRecord,
   observed: readonly ObservedProcess[],
   status: ControllerStatus | undefined,
+  addresses: AddressPlan,
 ): VolumeView {
   const { id, namespace, name, sizeBytes, replicas, failureMode, failureTolerance, initiators } =
     record.spec;
@@ -34,7 +35,7 @@ export function makeVolumeView(
     initiators,
     isDeleting: record.isDeleting,
     health: healthOf(record, status),
-    portal: portalAddress(record.slot),
+    portal: showEndpoint(addresses.portal(record.slot)),
     targetName: targetNameOf(record.spec),
     membership: { version, epoch, generation },
     controller: {

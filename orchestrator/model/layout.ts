@@ -1,17 +1,10 @@
 import { assert } from '../../replica/common/assert.ts';
-import { ISCSI_PORT, MAX_COPIES } from '../../replica/common/limits.ts';
+import { MAX_COPIES } from '../../replica/common/limits.ts';
 import type { VolumeName } from './volume.ts';
 
-/**
- * Who listens where in embedded mode. Every volume has a slot S and with it a loopback network of
- * its own, so that the ports stay the real ones:
- *
- *   127.S.1.1        the portal of the volume's controller
- *   127.S.0.(10+n)   the volume's replica on node n
- */
 export const MAX_NODES = 32;
 
-/** One loopback /16 a volume: 127.0 to 127.255. */
+/** A volume's slot is one octet of its addresses. */
 export const MAX_SLOTS = 256;
 
 assert(MAX_NODES >= MAX_COPIES, 'every volume fits on the largest installation');
@@ -30,18 +23,6 @@ export function nodeNumberOf(name: string): number {
   const nodeNumber = Number(/^node(\d{1,2})$/.exec(name)?.[1]);
   assert(nodeNumber >= 1 && nodeNumber <= MAX_NODES, 'a node name is node1 … node32', { name });
   return nodeNumber;
-}
-
-export function replicaHost(slot: number, node: string): string {
-  return `127.${slot}.0.${10 + nodeNumberOf(node)}`;
-}
-
-export function portalHost(slot: number): string {
-  return `127.${slot}.1.1`;
-}
-
-export function portalAddress(slot: number): string {
-  return `${portalHost(slot)}:${ISCSI_PORT}`;
 }
 
 /** The lowest slot that no volume has, or undefined when all are taken. */

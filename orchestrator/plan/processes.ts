@@ -1,5 +1,4 @@
 import type { VolumeSpec } from '../../controller/protocol/registration.ts';
-import { portalHost, replicaHost } from '../model/layout.ts';
 import { addressOf, type VolumeRecord } from '../model/volume.ts';
 
 /** One process that a volume needs. The platform knows how to run it. */
@@ -10,8 +9,8 @@ interface ProcessBase {
   readonly key: string;
   readonly volume: VolumeSpec;
   readonly secret: string;
-  /** The address it listens on, at the real ports. */
-  readonly host: string;
+  /** Chooses its addresses; see address-plan.ts. */
+  readonly slot: number;
 }
 
 export interface ControllerProcess extends ProcessBase {
@@ -47,7 +46,7 @@ export function processesOf(record: VolumeRecord): ProcessSpec[] {
       key: replicaKey(address, replicaId),
       volume,
       secret,
-      host: replicaHost(slot, node),
+      slot,
       replicaId,
       node,
     }),
@@ -57,7 +56,7 @@ export function processesOf(record: VolumeRecord): ProcessSpec[] {
     key: controllerKey(address),
     volume,
     secret,
-    host: portalHost(slot),
+    slot,
   };
   return [...replicas, controller];
 }

@@ -1,4 +1,5 @@
 import type { VolumeSpec } from '../../controller/protocol/registration.ts';
+import type { AddressPlan } from '../model/address-plan.ts';
 import type { ProcessIdentity } from '../model/instance.ts';
 import type { RemovedCopy, VolumeRecord } from '../model/volume.ts';
 import type { ObservedNode, ObservedProcess } from '../plan/observed.ts';
@@ -6,6 +7,7 @@ import type { ProcessSpec } from '../plan/processes.ts';
 
 /** Where controllers and replicas run: child processes, a Docker engine, Kubernetes. */
 export interface Platform {
+  readonly addresses: AddressPlan;
   /** The processes of a volume (`namespace/name`) that it has started, dead ones included. */
   observe(volume: string): readonly ObservedProcess[];
   /** Looks at every node, now. */

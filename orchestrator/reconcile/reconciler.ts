@@ -3,9 +3,9 @@ import { unreachable } from '../../replica/common/assert.ts';
 import { monotonicClock } from '../../replica/common/clock.ts';
 import { KeelsonError, messageOf } from '../../replica/common/errors.ts';
 import type { EventLog } from '../events/event-log.ts';
+import type { Endpoint } from '../model/address-plan.ts';
 import { explainChange } from '../model/explain.ts';
 import type { StartedInstance } from '../model/instance.ts';
-import { portalHost } from '../model/layout.ts';
 import { addressOf, type RemovedCopy, type VolumeRecord } from '../model/volume.ts';
 import { type Action, type CopyEdit, isCopyEdit } from '../plan/actions.ts';
 import { restartDelayMs } from '../plan/backoff.ts';
@@ -23,7 +23,7 @@ export interface ReconcilerOptions {
   readonly registry: Registry;
   readonly events: EventLog;
   readonly platform: Platform;
-  readonly fetchStatus: (portalHost: string) => Promise<ControllerStatus | undefined>;
+  readonly fetchStatus: (admin: Endpoint) => Promise<ControllerStatus | undefined>;
   /** How long a copy may be away before another is made on another node. */
   readonly replaceAfterMs: number;
 }
@@ -116,7 +116,7 @@ export class Reconciler {
   }
 
   async #reconcile(address: string): Promise<number | undefined> {
-    const { registry, replaceAfterMs } = this.#options;
+    const { registry, platform, replaceAfterMs } = this.#options;
     const record = registry.get(address);
     if (record === undefined) {
       this.#notes.delete(address);
@@ -128,7 +128,7 @@ export class Reconciler {
     const known = this.#notes.get(address) ?? [];
     for (const note of notes) if (!known.includes(note)) this.#tell(address, note);
     this.#notes.set(address, notes);
-    if (needsStatus) this.#status.ask(address, portalHost(record.slot));
+    if (needsStatus) this.#status.ask(address, platform.addresses.controllerAdmin(record.slot));
     else this.#status.forget(address);
     for (const action of actions) {
       if (!isCopyEdit(action)) await this.#act(record, action);

@@ -1,5 +1,6 @@
 import type { ControllerStatus, CopyStatus } from '../../controller/protocol/status.ts';
 import { monotonicClock } from '../../replica/common/clock.ts';
+import type { Endpoint } from '../model/address-plan.ts';
 import { LOOK_AGAIN_MS } from '../plan/backoff.ts';
 
 /** An answer older than this says nothing any more. */
@@ -15,12 +16,12 @@ interface Watched {
  * a plan: the answer starts the next one.
  */
 export class StatusWatch {
-  readonly #fetch: (host: string) => Promise<ControllerStatus | undefined>;
+  readonly #fetch: (admin: Endpoint) => Promise<ControllerStatus | undefined>;
   readonly #onAnswer: (address: string) => void;
   readonly #watched = new Map<string, Watched>();
 
   constructor(
-    fetch: (host: string) => Promise<ControllerStatus | undefined>,
+    fetch: (admin: Endpoint) => Promise<ControllerStatus | undefined>,
     onAnswer: (address: string) => void,
   ) {
     this.#fetch = fetch;
@@ -33,14 +34,14 @@ export class StatusWatch {
     return answer.copies;
   }
 
-  /** Asks the controller at `host`, unless it was asked a moment ago. */
-  ask(address: string, host: string): void {
+  /** Asks the controller, unless it was asked a moment ago. */
+  ask(address: string, admin: Endpoint): void {
     const nowMs = monotonicClock.nowMs();
     const watched = this.#watched.get(address) ?? { askedAtMs: -LOOK_AGAIN_MS, answer: undefined };
     if (nowMs - watched.askedAtMs < LOOK_AGAIN_MS) return;
     watched.askedAtMs = nowMs;
     this.#watched.set(address, watched);
-    void this.#take(address, host, watched);
+    void this.#take(address, admin, watched);
   }
 
   /** What was heard must not decide anything the next time. */
@@ -48,8 +49,8 @@ export class StatusWatch {
     this.#watched.delete(address);
   }
 
-  async #take(address: string, host: string, watched: Watched): Promise<void> {
-    const status = await this.#fetch(host);
+  async #take(address: string, admin: Endpoint, watched: Watched): Promise<void> {
+    const status = await this.#fetch(admin);
     if (status === undefined || this.#watched.get(address) !== watched) return;
     watched.answer = { copies: status.copies, atMs: monotonicClock.nowMs() };
     this.#onAnswer(address);

@@ -2,11 +2,10 @@ import { randomBytes } from 'node:crypto';
 import { type Membership, whyInvalidChange } from '../../controller/protocol/membership.ts';
 import type { Registration } from '../../controller/protocol/registration.ts';
 import { KeelsonError } from '../../replica/common/errors.ts';
-import { REPLICATION_PORT } from '../../replica/common/limits.ts';
 import { parseJson } from '../../replica/common/validate.ts';
+import type { AddressPlan } from '../model/address-plan.ts';
 import type { StartedInstance } from '../model/instance.ts';
-import { nodeNames, replicaHost } from '../model/layout.ts';
-import { type NodeRecord, resizeNodes } from '../model/node.ts';
+import { type NodeRecord, nameNodes } from '../model/node.ts';
 import type { VolumeUpdate } from '../model/update.ts';
 import {
   addressOf,
@@ -60,10 +59,10 @@ export class Registry {
   }
 
   /** Errors: CORRUPT, IO_FAILED. */
-  static async open(root: string, defaultNodeCount: number): Promise<Registry> {
+  static async open(root: string, defaultNodes: readonly string[]): Promise<Registry> {
     const empty = encodeState({
       installationId: randomBytes(16).toString('hex'),
-      nodes: resizeNodes([], defaultNodeCount),
+      nodes: nameNodes([], defaultNodes),
       volumes: new Map(),
       startedInstances: [],
     });
@@ -111,24 +110,23 @@ export class Registry {
     return () => this.#listeners.delete(listener);
   }
 
-  /** Grows, or shrinks to nodes that hold no copies. Errors: FAILED_PRECONDITION. */
-  setNodeCount(nodeCount: number): Promise<void> {
+  /** Adds nodes, and forgets those that hold no copies. Errors: FAILED_PRECONDITION. */
+  setNodes(names: readonly string[]): Promise<void> {
     return this.#change((state) => {
-      const names = nodeNames(nodeCount);
       for (const [node, copyCount] of copyCountsOf(state)) {
         if (copyCount === 0 || names.includes(node)) continue;
         throw new KeelsonError(
           'FAILED_PRECONDITION',
-          `start with ${nodeCount} nodes: ${node} holds ${copyCount} copies; ` +
-            'remove their volumes first, or start with more nodes',
+          `start without ${node}: it holds ${copyCount} copies; start with it once more and drain ` +
+            `it first: keelson node drain ${node}`,
         );
       }
-      return { ...state, nodes: resizeNodes(state.nodes, nodeCount) };
+      return { ...state, nodes: nameNodes(state.nodes, names) };
     });
   }
 
   /** Errors: NOT_FOUND. */
-  changeNode(name: string, changes: Partial<Omit<NodeRecord, 'name'>>): Promise<void> {
+  changeNode(name: string, changes: Partial<Omit<NodeRecord, 'name' | 'number'>>): Promise<void> {
     return this.#change((state) => {
       if (!state.nodes.some((node) => node.name === name)) {
         throw new KeelsonError('NOT_FOUND', `node ${name.slice(0, 80)} does not exist`);
@@ -177,7 +175,7 @@ export class Registry {
    *
    * Errors: NOT_FOUND; IO_FAILED when the disk cannot be trusted.
    */
-  async registration(address: string): Promise<Registration> {
+  async registration(address: string, plan: AddressPlan): Promise<Registration> {
     await this.settle();
     this.#file.checkUsable();
     const record = this.require(address);
@@ -185,7 +183,7 @@ export class Registry {
     const volume = { ...spec, replicas: record.establishedReplicas };
     const addresses = Object.entries(membership.copies).map(([replicaId, { node }]) => [
       replicaId,
-      { host: replicaHost(slot, node), port: REPLICATION_PORT },
+      plan.replica(slot, node),
     ]);
     return {
       ...{ revision, volume, membership, leaving, goneInstances, chap },

@@ -56,7 +56,7 @@ export function decodeState(value: unknown): State {
   }
   return {
     installationId: readString(fields, 'installationId', 64),
-    nodes: readArray(fields, 'nodes', MAX_NODES).map(decodeNode),
+    nodes: readArray(fields, 'nodes', MAX_NODES).map((node, index) => decodeNode(node, index + 1)),
     volumes,
     startedInstances: readArray(fields, 'startedInstances', MAX_STARTED_INSTANCES).map(
       decodeInstance,
@@ -79,11 +79,14 @@ function decodeInstance(value: unknown): StartedInstance {
   };
 }
 
-function decodeNode(value: unknown): NodeRecord {
-  const fields = readObject(value, 'node');
+/** States from before nodes had other names than node1, node2 … have no numbers. */
+function decodeNode(value: unknown, defaultNumber: number): NodeRecord {
+  const fields = { number: defaultNumber, isDraining: false, ...readObject(value, 'node') };
   return {
     name: readString(fields, 'name', 64),
+    number: readInteger(fields, 'number', { min: 1, max: MAX_NODES }),
     isCordoned: readBoolean(fields, 'isCordoned'),
+    isDraining: readBoolean(fields, 'isDraining'),
     isPrepared: readBoolean(fields, 'isPrepared'),
   };
 }

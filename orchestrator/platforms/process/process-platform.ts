@@ -5,7 +5,9 @@ import { join } from 'node:path';
 import { CHAP_VARIABLES } from '../../../controller/protocol/chap-credentials.ts';
 import { assert } from '../../../replica/common/assert.ts';
 import { monotonicClock } from '../../../replica/common/clock.ts';
-import { copyDirectoryName, replicaHost } from '../../model/layout.ts';
+import type { Endpoint } from '../../model/address-plan.ts';
+import { copyDirectoryName } from '../../model/layout.ts';
+import { LOOPBACK_ADDRESSES } from '../../model/loopback-addresses.ts';
 import type { NodeRecord } from '../../model/node.ts';
 import { addressOf, type RemovedCopy, type VolumeRecord } from '../../model/volume.ts';
 import { countQuickExits, isFailing } from '../../plan/backoff.ts';
@@ -39,6 +41,7 @@ interface Slot {
 
 /** Embedded mode: every controller and replica is a child process, every node a directory. */
 export class ProcessPlatform implements Platform {
+  readonly addresses = LOOPBACK_ADDRESSES;
   readonly #options: ProcessPlatformOptions;
   readonly #processSpace = readProcessSpace();
   /** By process key. */
@@ -55,7 +58,7 @@ export class ProcessPlatform implements Platform {
     return this.#options.nodes.map(({ name }) => ({
       name,
       down: this.#whyDown(name),
-      address: replicaHost(0, name),
+      address: this.addresses.replica(0, name).host,
       directory: nodeDirectory(this.#options.root, name),
     }));
   }
@@ -157,6 +160,7 @@ export class ProcessPlatform implements Platform {
   #commandOf(spec: ProcessSpec, instanceId: string | undefined): ChildCommand {
     const { root, registryUrl, programs } = this.#options;
     const volume = addressOf(spec.volume);
+    const { host } = endpointOf(spec);
     const own =
       spec.role === 'controller'
         ? ['--registry', registryUrl, '--instance-id', instanceId ?? '']
@@ -169,7 +173,7 @@ export class ProcessPlatform implements Platform {
     const logName = `${spec.key.replace('/', '.').replace(' ', '-')}.log`;
     return {
       program: programs[spec.role],
-      arguments: ['--volume', volume, '--listen', spec.host, ...own],
+      arguments: ['--volume', volume, '--listen', host, ...own],
       environment: {
         KEELSON_VOLUME_SECRET: spec.secret,
         NODE_COMPILE_CACHE: compileCacheOf(root),
@@ -222,4 +226,11 @@ export function prepareNodes(
 
 function nodeDirectory(root: string, node: string): string {
   return join(root, 'nodes', node);
+}
+
+/** Where a process of the embedded platform listens. */
+export function endpointOf(spec: ProcessSpec): Endpoint {
+  return spec.role === 'controller'
+    ? LOOPBACK_ADDRESSES.portal(spec.slot)
+    : LOOPBACK_ADDRESSES.replica(spec.slot, spec.node);
 }

@@ -1,6 +1,7 @@
 import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Registration } from '../../../../controller/protocol/registration.ts';
+import { LOOPBACK_ADDRESSES } from '../../../../orchestrator/model/loopback-addresses.ts';
 import { decodeState, encodeState } from '../../../../orchestrator/registry/state.ts';
 import { World } from '../support/world.ts';
 
@@ -52,7 +53,7 @@ test('a volume is created with CHAP and a list of initiators, and shows no secre
 
 test('a controller that shows the secret of the volume is told what initiators must prove', async () => {
   const { registry } = world.installation;
-  const told: Registration = await registry.registration('default/locked');
+  const told: Registration = await registry.registration('default/locked', LOOPBACK_ADDRESSES);
   expect(told).toMatchObject({
     chap: ONE_WAY,
     volume: { initiators: [INITIATOR, expect.any(String)] },

@@ -1,3 +1,4 @@
+import { showEndpoint } from '../../../../orchestrator/model/address-plan.ts';
 import type { VolumeRecord } from '../../../../orchestrator/model/volume.ts';
 import type { Action } from '../../../../orchestrator/plan/actions.ts';
 import {
@@ -9,6 +10,7 @@ import type { Observed, ObservedProcess } from '../../../../orchestrator/plan/ob
 import { checkRoom, chooseNodes } from '../../../../orchestrator/plan/placement.ts';
 import { plan } from '../../../../orchestrator/plan/plan.ts';
 import { processesOf } from '../../../../orchestrator/plan/processes.ts';
+import { endpointOf } from '../../../../orchestrator/platforms/process/process-platform.ts';
 import { makeRecord } from '../support/records.ts';
 
 const CONTROLLER = 'default/demo controller';
@@ -102,10 +104,11 @@ describe('plan', () => {
   });
 
   test('gives each process a loopback address of its own, by slot and node', () => {
-    expect(processesOf(makeRecord({ slot: 3 })).map(({ host }) => host)).toEqual([
-      '127.3.0.11',
-      '127.3.0.12',
-      '127.3.1.1',
+    const processes = processesOf(makeRecord({ slot: 3 }));
+    expect(processes.map((process) => showEndpoint(endpointOf(process)))).toEqual([
+      '127.3.0.11:5703',
+      '127.3.0.12:5703',
+      '127.3.1.1:3260',
     ]);
   });
 });

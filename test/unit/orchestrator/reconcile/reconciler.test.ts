@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { CopyState } from '../../../../controller/protocol/membership.ts';
-import { copyDirectoryName } from '../../../../orchestrator/model/layout.ts';
+import { copyDirectoryName, nodeNames } from '../../../../orchestrator/model/layout.ts';
 import { Registry } from '../../../../orchestrator/registry/registry.ts';
 import { World } from '../support/world.ts';
 
@@ -145,7 +145,7 @@ test('I7 the process of a controller is remembered while it may run, also by the
   const pid = await world.pidOf('controller');
   const before = world.events.lastSequence;
   await world.installation.registration(ADDRESS, record().secret);
-  const { startedInstances } = await Registry.open(world.root, 3);
+  const { startedInstances } = await Registry.open(world.root, nodeNames(3));
   expect(startedInstances).toMatchObject([{ volume: ADDRESS, process: { pid } }]);
   process.kill(pid, 'SIGKILL');
   const nextPid = await world.pidOf('controller', before);

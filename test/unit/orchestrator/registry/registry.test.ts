@@ -2,6 +2,8 @@ import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Copy, makeInitialMembership } from '../../../../controller/protocol/membership.ts';
+import { nodeNames } from '../../../../orchestrator/model/layout.ts';
+import { LOOPBACK_ADDRESSES } from '../../../../orchestrator/model/loopback-addresses.ts';
 import { decodeVolumeRequest } from '../../../../orchestrator/model/volume.ts';
 import { Registry } from '../../../../orchestrator/registry/registry.ts';
 import { lockRoot } from '../../../../orchestrator/registry/root-lock.ts';
@@ -26,7 +28,7 @@ describe('a size', () => {
   const update = { labelsAdd: {}, labelsRemove: [] };
 
   test('grows, may be taken back while no initiator has seen it, and never shrinks', async () => {
-    const registry = await Registry.open(root, 2);
+    const registry = await Registry.open(root, nodeNames(2));
     await registry.create(request('a'), NONE);
     const size = async (text: string) => {
       const { after } = await registry.update('default/a', { ...update, size: text }, NONE);
@@ -114,9 +116,9 @@ describe('the state file', () => {
 
 describe('the registry', () => {
   test('S6 S8 finds its volumes again after a restart, copies on different nodes', async () => {
-    const registry = await Registry.open(root, 3);
+    const registry = await Registry.open(root, nodeNames(3));
     const created = await registry.create(request('demo', 2), NONE);
-    const again = await Registry.open(root, 3);
+    const again = await Registry.open(root, nodeNames(3));
     expect(again.get('default/demo')).toEqual(created);
     const nodes = Object.values(created.membership.copies).map(({ node }) => node);
     expect(nodes).toEqual(['node1', 'node2', 'node3']);
@@ -124,7 +126,7 @@ describe('the registry', () => {
   });
 
   test('spreads copies, and reuses the slot of a removed volume', async () => {
-    const registry = await Registry.open(root, 3);
+    const registry = await Registry.open(root, nodeNames(3));
     const [a, b] = [
       await registry.create(request('a'), NONE),
       await registry.create(request('b'), NONE),
@@ -140,7 +142,7 @@ describe('the registry', () => {
   });
 
   test('lets one of two changes of the same version win', async () => {
-    const registry = await Registry.open(root, 1);
+    const registry = await Registry.open(root, nodeNames(1));
     const { membership } = await registry.create(request('a'), NONE);
     const take = (instanceId: string) =>
       registry.changeMembership('default/a', {
@@ -157,12 +159,12 @@ describe('the registry', () => {
       reason: 'version: expected 3, got 2',
       current: { controller: { instanceId: 'one' } },
     });
-    const again = await Registry.open(root, 1);
+    const again = await Registry.open(root, nodeNames(1));
     expect(again.get('default/a')?.membership.controller?.instanceId).toBe('one');
   });
 
   test('N1 refuses a controller that moves a copy to another node', async () => {
-    const registry = await Registry.open(root, 2);
+    const registry = await Registry.open(root, nodeNames(2));
     await registry.create(request('a'), NONE);
     const moved = makeInitialMembership([{ replicaId: 'r1', node: 'node2' }], 1024 ** 3);
     const change = await registry.changeMembership('default/a', { ...moved, version: 2 });
@@ -170,13 +172,13 @@ describe('the registry', () => {
   });
 
   test('counts every change of what a controller is told, also over restarts', async () => {
-    const registry = await Registry.open(root, 3);
+    const registry = await Registry.open(root, nodeNames(3));
     await registry.create(request('a'), NONE);
     const heard: string[] = [];
     registry.subscribe((address) => heard.push(address));
     const edits = [{ kind: 'add-copy', node: 'node2' }] as const;
     const update = { labelsAdd: { 'storageos.com/replicas': '1' }, labelsRemove: [] };
-    const revisions = [(await registry.registration('default/a')).revision];
+    const revisions = [(await registry.registration('default/a', LOOPBACK_ADDRESSES)).revision];
     for (const change of [
       () => registry.addGoneInstance('default/a', 'i1'),
       () => registry.update('default/a', update, NONE),
@@ -185,18 +187,22 @@ describe('the registry', () => {
       () => registry.changeCopies('default/a', 2, [{ kind: 'set-leaving', replicaIds: ['r1'] }]),
     ]) {
       void change();
-      revisions.push((await registry.registration('default/a')).revision);
+      revisions.push((await registry.registration('default/a', LOOPBACK_ADDRESSES)).revision);
     }
     expect(revisions).toEqual([1, 2, 3, 3, 4, 5]);
     expect(heard).toEqual(Array.from({ length: 4 }, () => 'default/a'));
-    const again = await (await Registry.open(root, 3)).registration('default/a');
+    const again = await (await Registry.open(root, nodeNames(3))).registration(
+      'default/a',
+      LOOPBACK_ADDRESSES,
+    );
     expect(again).toMatchObject({ revision: 5, leaving: ['r1'], goneInstances: ['i1'] });
   });
 
   test('S37 lets the failure mode count on more replicas only once they are in sync', async () => {
-    const registry = await Registry.open(root, 3);
+    const registry = await Registry.open(root, nodeNames(3));
     const { membership } = await registry.create(request('a'), NONE);
-    const told = async () => (await registry.registration('default/a')).volume.replicas;
+    const told = async () =>
+      (await registry.registration('default/a', LOOPBACK_ADDRESSES)).volume.replicas;
     const raise = (replicas: number) => {
       const labelsAdd = { 'keelson.io/replicas': String(replicas) };
       return registry.update('default/a', { labelsAdd, labelsRemove: [] }, NONE);
@@ -223,12 +229,12 @@ describe('the registry', () => {
   });
 
   test('keeps the newest 64 instances that are gone', async () => {
-    const registry = await Registry.open(root, 1);
+    const registry = await Registry.open(root, nodeNames(1));
     await registry.create(request('a'), NONE);
     for (let number = 1; number <= 65; number += 1) {
       await registry.addGoneInstance('default/a', `i${number}`);
     }
-    const { goneInstances } = await registry.registration('default/a');
+    const { goneInstances } = await registry.registration('default/a', LOOPBACK_ADDRESSES);
     expect([goneInstances.length, goneInstances[0], goneInstances.at(-1)]).toEqual([
       64,
       'i2',
@@ -241,27 +247,27 @@ describe('the registry', () => {
       const process = { bootId: 'boot', pidNamespace: 'pid:[1]', pid: 7, startTicks: 100 };
       return { volume, instanceId, process };
     };
-    const registry = await Registry.open(root, 1);
+    const registry = await Registry.open(root, nodeNames(1));
     await registry.create(request('a'), NONE);
     await registry.create(request('b'), NONE);
     const instances = [started('default/a', 'i1'), started('default/b', 'i2')];
     const stored = instances.map((instance) => registry.addStartedInstance(instance));
     // A controller that is told of its volume is on the disk: nobody else could tell of its end.
-    await registry.registration('default/b');
-    const again = await Registry.open(root, 1);
+    await registry.registration('default/b', LOOPBACK_ADDRESSES);
+    const again = await Registry.open(root, nodeNames(1));
     expect(again.startedInstances).toEqual(instances);
     await Promise.all(stored);
     await again.addGoneInstance('default/a', 'i1');
     await again.remove('default/b');
-    expect((await Registry.open(root, 1)).startedInstances).toEqual([]);
+    expect((await Registry.open(root, nodeNames(1))).startedInstances).toEqual([]);
   });
 
   test('never uses the id of a copy again, and knows what is left to erase after a restart', async () => {
-    const registry = await Registry.open(root, 3);
+    const registry = await Registry.open(root, nodeNames(3));
     await registry.create(request('a'), NONE);
     await registry.changeCopies('default/a', 1, [{ kind: 'add-copy', node: 'node2' }]);
     await registry.changeCopies('default/a', 2, [{ kind: 'remove-copy', replicaId: 'r2' }]);
-    const again = await Registry.open(root, 3);
+    const again = await Registry.open(root, nodeNames(3));
     expect(again.get('default/a')?.removed).toEqual([{ replicaId: 'r2', node: 'node2' }]);
     await again.forgetRemoved('default/a', 'r2');
     await again.changeCopies('default/a', 3, [{ kind: 'add-copy', node: 'node2' }]);
@@ -270,7 +276,7 @@ describe('the registry', () => {
   });
 
   test('changes no copies when a controller was faster', async () => {
-    const registry = await Registry.open(root, 2);
+    const registry = await Registry.open(root, nodeNames(2));
     const { membership } = await registry.create(request('a', 1), NONE);
     const claim = { ...membership, version: 2, epoch: 1, generation: 1 };
     const controller = { instanceId: 'i1', address: '127.0.1.1:3260' };
@@ -281,14 +287,14 @@ describe('the registry', () => {
   });
 
   test('keeps what is known of nodes, and makes those that are new ready for their first use', async () => {
-    const registry = await Registry.open(root, 2);
+    const registry = await Registry.open(root, nodeNames(2));
     await registry.changeNode('node2', { isCordoned: true, isPrepared: true });
-    await registry.setNodeCount(3);
-    const again = await Registry.open(root, 2);
+    await registry.setNodes(nodeNames(3));
+    const again = await Registry.open(root, nodeNames(2));
     expect(again.nodes).toEqual([
-      { name: 'node1', isCordoned: false, isPrepared: false },
-      { name: 'node2', isCordoned: true, isPrepared: true },
-      { name: 'node3', isCordoned: false, isPrepared: false },
+      { name: 'node1', number: 1, isCordoned: false, isDraining: false, isPrepared: false },
+      { name: 'node2', number: 2, isCordoned: true, isDraining: false, isPrepared: true },
+      { name: 'node3', number: 3, isCordoned: false, isDraining: false, isPrepared: false },
     ]);
     expect(again.installationId).toBe(registry.installationId);
     await expect(again.changeNode('node4', {})).rejects.toMatchObject({ code: 'NOT_FOUND' });
@@ -301,7 +307,7 @@ describe('the registry', () => {
   });
 
   test('S4 creates nothing when there are fewer nodes than copies', async () => {
-    const registry = await Registry.open(root, 2);
+    const registry = await Registry.open(root, nodeNames(2));
     const before = readFileSync(slotPath('b'));
     await expect(registry.create(request('a', 2), NONE)).rejects.toThrow(
       /limited by the number of nodes/,
@@ -311,12 +317,12 @@ describe('the registry', () => {
   });
 
   test('grows, but does not shrink below nodes that hold copies', async () => {
-    const registry = await Registry.open(root, 3);
+    const registry = await Registry.open(root, nodeNames(3));
     await registry.create(request('a', 1), NONE);
-    await registry.setNodeCount(5);
-    await registry.setNodeCount(2);
-    await expect(registry.setNodeCount(1)).rejects.toThrow('node2 holds 1 copies');
-    expect((await Registry.open(root, 3)).nodes.map(({ name }) => name)).toEqual([
+    await registry.setNodes(nodeNames(5));
+    await registry.setNodes(nodeNames(2));
+    await expect(registry.setNodes(nodeNames(1))).rejects.toThrow('node2: it holds 1 copies');
+    expect((await Registry.open(root, nodeNames(3))).nodes.map(({ name }) => name)).toEqual([
       'node1',
       'node2',
     ]);

@@ -6,6 +6,7 @@ import { type ApiServer, listenApi } from '../../../../orchestrator/api/server.t
 import { ApiClient } from '../../../../orchestrator/client/api-client.ts';
 import { EventLog } from '../../../../orchestrator/events/event-log.ts';
 import { Installation } from '../../../../orchestrator/installation/installation.ts';
+import { nodeNames } from '../../../../orchestrator/model/layout.ts';
 import { ProcessPlatform } from '../../../../orchestrator/platforms/process/process-platform.ts';
 import { Registry } from '../../../../orchestrator/registry/registry.ts';
 import { makeNodes } from '../../../../orchestrator/start.ts';
@@ -55,7 +56,7 @@ export class World {
   static async start(options: WorldOptions = {}): Promise<World> {
     const log = { info: () => undefined, warn: () => undefined, error: console.error };
     const root = options.root ?? mkdtempSync(join(tmpdir(), 'keelson-world-'));
-    const registry = await Registry.open(root, options.nodeCount ?? 3);
+    const registry = await Registry.open(root, nodeNames(options.nodeCount ?? 3));
     await makeNodes(root, registry);
     return new World(options, root, registry, await listenApi(0, log));
   }

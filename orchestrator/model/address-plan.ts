@@ -1,0 +1,39 @@
+import {
+  CONTROLLER_ADMIN_PORT,
+  ISCSI_PORT,
+  REPLICATION_PORT,
+} from '../../replica/common/limits.ts';
+
+/**
+ * Where the processes of a volume are reached. An address follows from the volume's slot and the
+ * node alone, so it survives every restart. Each platform has its own plan (ADR 0008, ADR 0023).
+ */
+export interface AddressPlan {
+  /** Where initiators log in. */
+  portal(slot: number): Endpoint;
+  /** The pages of the volume's controller. */
+  controllerAdmin(slot: number): Endpoint;
+  replica(slot: number, node: string): Endpoint;
+}
+
+export interface Endpoint {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** A plan in which every process has an address of its own, so that the ports stay the real ones. */
+export function planByHost(hosts: {
+  readonly controller: (slot: number) => string;
+  readonly replica: (slot: number, node: string) => string;
+}): AddressPlan {
+  return {
+    portal: (slot) => ({ host: hosts.controller(slot), port: ISCSI_PORT }),
+    controllerAdmin: (slot) => ({ host: hosts.controller(slot), port: CONTROLLER_ADMIN_PORT }),
+    replica: (slot, node) => ({ host: hosts.replica(slot, node), port: REPLICATION_PORT }),
+  };
+}
+
+/** `127.0.1.1:3260`. */
+export function showEndpoint({ host, port }: Endpoint): string {
+  return `${host}:${port}`;
+}
