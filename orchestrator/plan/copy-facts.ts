@@ -8,6 +8,8 @@ export interface CopyFacts {
   readonly isInSync: boolean;
   /** Set while it cannot serve: its node is down, or its process does not stay up. */
   readonly away: { readonly sinceMs: number } | undefined;
+  /** Its node is to be emptied: another copy takes its place, and it goes when that one is in-sync. */
+  readonly isUnwanted: boolean;
   /** Why it is away, in plain words. */
   readonly note: string | undefined;
   /** What its sync is known to have to move still; undefined when nobody knows. */
@@ -21,13 +23,15 @@ export function describeCopies(desired: VolumeRecord, observed: Observed): CopyF
     ([a], [b]) => replicaNumberOf(a) - replicaNumberOf(b),
   );
   return copies.map(([replicaId, { node, state }]) => {
-    const down = observed.nodes.find(({ name }) => name === node)?.down;
+    const place = observed.nodes.find(({ name }) => name === node);
+    const down = place?.down;
     const process = observed.processes.find(({ key }) => key === replicaKey(address, replicaId));
     const failingSinceMs = process?.failingSinceMs;
     const sync = observed.copies?.find((copy) => copy.replicaId === replicaId)?.sync;
     return {
       replicaId,
       isInSync: state === 'in-sync',
+      isUnwanted: place?.isDraining ?? false,
       away: down ?? (failingSinceMs === undefined ? undefined : { sinceMs: failingSinceMs }),
       note: down && `copy ${replicaId} waits for ${node}, which is down: ${down.reason}`,
       differenceBytes: sync?.differenceBytes,

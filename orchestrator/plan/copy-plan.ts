@@ -28,13 +28,18 @@ const MAX_LISTED_COPIES = MAX_COPIES * 2;
 export function planCopies(desired: VolumeRecord, observed: Observed, times: Times): CopyPlan {
   const wanted = desired.spec.replicas + 1;
   const copies = describeCopies(desired, observed);
-  const inSync = copies.filter(({ isInSync }) => isInSync);
+  // Those of nodes that are emptied come last: they go first, once enough others are in-sync.
+  const inSync = [
+    ...copies.filter(({ isInSync, isUnwanted }) => isInSync && !isUnwanted),
+    ...copies.filter(({ isInSync, isUnwanted }) => isInSync && isUnwanted),
+  ];
+  const keptCount = inSync.filter(({ isUnwanted }) => !isUnwanted).length;
   const others = copies.filter(({ isInSync }) => !isInSync);
-  const neededOthers = Math.max(0, wanted - inSync.length);
+  const neededOthers = Math.max(0, wanted - keptCount);
   const surplus = neededOthers === 0 ? others : chooseSurplus(others, neededOthers);
   // The newest, decided anew each time: a copy that is needed after all stays.
   const leaving = inSync.slice(wanted).map(({ replicaId }) => replicaId);
-  const expected = inSync.length + others.filter((copy) => !isGone(copy, times)).length;
+  const expected = keptCount + others.filter((copy) => isExpected(copy, times)).length;
   const missingCount = Math.min(wanted - expected, MAX_LISTED_COPIES - copies.length);
   const places = findPlaces(missingCount, desired, observed);
   const isShort = places.length < missingCount;
@@ -62,13 +67,23 @@ export function planCopies(desired: VolumeRecord, observed: Observed, times: Tim
 }
 
 /**
- * More copies than needed, and none of them in-sync. Only those whose difference is known are
- * compared, or a copy that comes and goes would take a good one with it. Of two equal ones the newer
- * goes (the sort is stable).
+ * More copies than needed, and none of them in-sync. Those of nodes that are emptied go as soon as
+ * there are enough others. Of the rest only those whose difference is known are compared, or a copy
+ * that comes and goes would take a good one with it. Of two equal ones the newer goes (the sort is
+ * stable).
  */
 function chooseSurplus(others: readonly CopyFacts[], neededCount: number): CopyFacts[] {
-  const comparable = others.filter((copy) => copy.differenceBytes !== undefined && !copy.away);
-  return comparable.toSorted((a, b) => difference(a) - difference(b)).slice(neededCount);
+  const staying = others.filter(({ isUnwanted }) => !isUnwanted);
+  if (staying.length < neededCount) return [];
+  const unwanted = others.filter(({ isUnwanted }) => isUnwanted);
+  const comparable = staying.filter((copy) => copy.differenceBytes !== undefined && !copy.away);
+  const worse = comparable.toSorted((a, b) => difference(a) - difference(b)).slice(neededCount);
+  return [...unwanted, ...worse];
+}
+
+/** It will be in-sync where it is to stay. */
+function isExpected(copy: CopyFacts, times: Times): boolean {
+  return !copy.isUnwanted && !isGone(copy, times);
 }
 
 /** It has been away for so long that another one takes its place. */

@@ -29,6 +29,8 @@ export interface ObservedNode {
   /** Since when nothing can be started there; undefined while it can. */
   readonly down: { readonly sinceMs: number; readonly reason: string } | undefined;
   readonly isCordoned: boolean;
+  /** Its copies are to move to other nodes. */
+  readonly isDraining: boolean;
   /** Copies of all volumes that it holds. */
   readonly copyCount: number;
 }

@@ -1,3 +1,4 @@
+import type { NodeUse } from '../model/node.ts';
 import type { ObservedNode } from '../plan/observed.ts';
 import type { Platform, PlatformNode } from '../platforms/platform.ts';
 import type { Registry } from '../registry/registry.ts';
@@ -11,6 +12,12 @@ export function observeNodes(
   return platform.observeNodes().map((node) => ({
     ...node,
     copyCount: copyCounts.get(node.name) ?? 0,
-    isCordoned: registry.nodes.some(({ name, isCordoned }) => name === node.name && isCordoned),
+    ...useOf(registry, node.name),
   }));
+}
+
+/** A node that the registry does not know takes nothing. */
+function useOf({ nodes }: Registry, name: string): NodeUse {
+  const node = nodes.find((candidate) => candidate.name === name);
+  return { isCordoned: node?.isCordoned ?? true, isDraining: node?.isDraining ?? false };
 }

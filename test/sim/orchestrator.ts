@@ -112,7 +112,7 @@ export class Orchestrator {
     const { copies } = this.#world.registry.record;
     const sinceMs = (downSinceMs ?? this.#world.scheduler.nowMs) * TIME_SCALE;
     return {
-      ...{ name, isCordoned: false },
+      ...{ name, isCordoned: false, isDraining: false },
       down: isOn && downSinceMs === undefined ? undefined : { sinceMs, reason: 'no disk' },
       copyCount: Object.values(copies).filter(({ node }) => node === name).length,
     };

@@ -329,3 +329,59 @@ test('no more copies are added than a record may list', () => {
   }
   expect(stage.copies).toHaveLength(12);
 });
+
+describe('a node that is drained', () => {
+  test('keeps its copy until another one is in-sync', () => {
+    const stage = new Stage({ nodeCount: 4, copyCount: 3 });
+    stage.draining.add('node2');
+    stage.settle();
+    expect(stage.copies).toEqual([
+      'r1 node1 in-sync',
+      'r2 node2 in-sync',
+      'r3 node3 in-sync',
+      'r4 node4 syncing',
+    ]);
+    stage.finish('r4');
+    stage.settle();
+    expect(stage.copies).toEqual(['r1 node1 in-sync', 'r3 node3 in-sync', 'r4 node4 in-sync']);
+    expect(stage.remains).toEqual([]);
+  });
+
+  test('keeps its copy when no other node is there, and says so', () => {
+    const stage = new Stage({ nodeCount: 3, copyCount: 3 });
+    stage.draining.add('node2');
+    expect(stage.settle().notes).toContain('no available node for another copy, 3 are wanted');
+    expect(stage.copies).toContain('r2 node2 in-sync');
+    stage.draining.delete('node2');
+    expect(stage.settle().notes).toEqual([]);
+  });
+
+  test('keeps the only copy until its successor is in-sync (I12)', () => {
+    const stage = new Stage({ nodeCount: 2, copyCount: 1 });
+    stage.draining.add('node1');
+    stage.settle();
+    expect(stage.copies).toEqual(['r1 node1 in-sync', 'r2 node2 syncing']);
+    stage.takeDown('node2');
+    stage.wait(MINUTE_MS);
+    stage.settle();
+    expect(stage.copies).toContain('r1 node1 in-sync');
+    stage.bringBack('node2');
+    stage.settle();
+    stage.finish('r2');
+    stage.settle();
+    expect(stage.copies).toEqual(['r2 node2 in-sync']);
+  });
+
+  test('gives up a copy that is not in-sync for one on another node, whichever is nearer', () => {
+    const stage = new Stage({ nodeCount: 4, copyCount: 3 });
+    stage.takeDown('node2');
+    stage.settle();
+    stage.bringBack('node2');
+    stage.settle();
+    expect(stage.copies).toContain('r2 node2 syncing');
+    stage.remainingBytes.set('r2', 1);
+    stage.draining.add('node2');
+    stage.settle();
+    expect(stage.copies).toEqual(['r1 node1 in-sync', 'r3 node3 in-sync', 'r4 node4 syncing']);
+  });
+});

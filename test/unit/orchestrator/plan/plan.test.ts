@@ -30,7 +30,7 @@ function planAt(
   change: Partial<Observed> = {},
 ) {
   const nodes = ['node1', 'node2'].map((name) => ({
-    ...{ name, down: undefined, isCordoned: false, copyCount: 1 },
+    ...{ name, down: undefined, isCordoned: false, isDraining: false, copyCount: 1 },
   }));
   const observed = { processes, nodes, copies: undefined, ...change };
   const { actions, wakeAtMs } = plan(desired, observed, { nowMs, replaceAfterMs: 60_000 });

@@ -21,6 +21,8 @@ export class Stage {
   /** What the sync of a copy still has to move, for those that the controller knows it of. */
   readonly remainingBytes = new Map<string, number>();
   readonly cordoned = new Set<string>();
+  /** Cordoned as well. */
+  readonly draining = new Set<string>();
   readonly #nodes: readonly string[];
   readonly #downSinceMs = new Map<string, number>();
   #processes = new Map<string, ObservedProcess>();
@@ -116,8 +118,15 @@ export class Stage {
       nodes: this.#nodes.map((name) => {
         const sinceMs = this.#downSinceMs.get(name);
         const down = sinceMs === undefined ? undefined : { sinceMs, reason: 'unmounted' };
+        const isDraining = this.draining.has(name);
         const copyCount = this.#copyEntries().filter(([, { node }]) => node === name).length;
-        return { name, down, isCordoned: this.cordoned.has(name), copyCount };
+        return {
+          name,
+          down,
+          isCordoned: this.cordoned.has(name) || isDraining,
+          isDraining,
+          copyCount,
+        };
       }),
       copies: this.#copyEntries().map(([replicaId, copy]) => this.#statusOf(replicaId, copy)),
     };
