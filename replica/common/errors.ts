@@ -19,6 +19,8 @@ export const ERROR_CODES = {
   EPOCH_SUPERSEDED: { http: 409 },
   /** The directory, the volume or the data id is not the one expected (I5). */
   WRONG_IDENTITY: { http: 412 },
+  /** A node's directory is missing, or another node's: its disk is not mounted there. */
+  WRONG_DISK: { http: 412 },
   /** Another process holds the directory (I9), or the port. */
   IN_USE: { http: 409 },
   /** Both metadata slots are unreadable. */

@@ -4,6 +4,7 @@ import {
   REPLICA_ADMIN_PORT,
   REPLICATION_PORT,
 } from '../common/limits.ts';
+import type { NodeIdentity } from '../common/node-directory.ts';
 import {
   invalidOption as invalid,
   readCommandLine,
@@ -18,6 +19,8 @@ export interface ReplicaOptions {
   readonly volume: string;
   readonly replicaId: string;
   readonly dataDir: string;
+  /** Whose directory the one above `dataDir` must be; undefined where the orchestrator has looked. */
+  readonly node: NodeIdentity | undefined;
   readonly sizeBytes: number;
   readonly host: string;
   readonly port: number;
@@ -27,7 +30,7 @@ export interface ReplicaOptions {
 
 const OPTIONS = [
   ...(['volume-id', 'volume', 'replica-id', 'data-dir', 'size'] as const),
-  ...(['listen', 'port', 'admin-port'] as const),
+  ...(['node', 'installation', 'listen', 'port', 'admin-port'] as const),
 ];
 
 /**
@@ -46,6 +49,10 @@ export function readOptions(
     volume: required('volume'),
     replicaId: required('replica-id'),
     dataDir: required('data-dir'),
+    node:
+      optional('node') === undefined
+        ? undefined
+        : { node: required('node'), installation: required('installation') },
     sizeBytes: readSize(required('size')),
     host: required('listen'),
     port: readPort('port', optional('port'), REPLICATION_PORT),

@@ -1,10 +1,13 @@
+import { dirname } from 'node:path';
 import { makeAdminStatus } from '../admin/status.ts';
 import { readBootId } from '../common/boot-id.ts';
 import { monotonicClock } from '../common/clock.ts';
+import { KeelsonError } from '../common/errors.ts';
 import { type AdminServer, startAdminServer } from '../common/http-admin.ts';
 import { IdleMemory } from '../common/idle-memory.ts';
 import { makeLog } from '../common/log.ts';
 import { loadLz4 } from '../common/lz4.ts';
+import { whyDown } from '../common/node-directory.ts';
 import { Replica } from '../core/replica.ts';
 import { type OpenDirectory, openDirectory } from './directory.ts';
 import { ReplicaDriver, type StopEffect } from './driver.ts';
@@ -31,6 +34,7 @@ export async function startReplica(options: ReplicaOptions): Promise<RunningRepl
   const { volume, replicaId } = options;
   const log = makeLog({ role: 'replica', volume, replicaId });
   const lz4 = await loadLz4();
+  checkNode(options);
   const directory = openDirectory(options);
   const { dataFile, metadataFile, storeFiles, metadata, regions, hot, damage } = directory;
   // The copy serves all the same: what is damaged is compared with the other copies.
@@ -79,6 +83,12 @@ export async function startReplica(options: ReplicaOptions): Promise<RunningRepl
       return stop;
     }),
   };
+}
+
+/** An empty mount point would be formatted as a new copy, beside the one on the disk that is away. */
+function checkNode({ node, dataDir }: ReplicaOptions): void {
+  const reason = node && whyDown(dirname(dataDir), node);
+  if (reason !== undefined) throw new KeelsonError('WRONG_DISK', reason);
 }
 
 async function closeAll(

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { CHAP_VARIABLES } from '../../../controller/protocol/chap-credentials.ts';
 import { assert } from '../../../replica/common/assert.ts';
 import { monotonicClock } from '../../../replica/common/clock.ts';
+import { prepareNodeDirectory, whyDown } from '../../../replica/common/node-directory.ts';
 import type { Endpoint } from '../../model/address-plan.ts';
 import { copyDirectoryName } from '../../model/layout.ts';
 import { LOOPBACK_ADDRESSES } from '../../model/loopback-addresses.ts';
@@ -16,7 +17,6 @@ import { type ProcessSpec, replicaKey } from '../../plan/processes.ts';
 import type { Platform, PlatformNode, ProcessChange } from '../platform.ts';
 import { Child, type ChildCommand } from './child.ts';
 import { compileCacheOf } from './compile-cache.ts';
-import { prepareNodeDirectory, whyDown } from './node-directory.ts';
 import { identify, readProcessSpace } from './process-identity.ts';
 
 export interface ProcessPlatformOptions {

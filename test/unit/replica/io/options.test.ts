@@ -12,11 +12,17 @@ const argumentsWith = (change: Record<string, string>) =>
 
 test('replica options, are read, with the real ports by default', () => {
   expect(readOptions(argumentsWith({}), ENVIRONMENT)).toEqual({
-    ...{ volumeId: 'v1', volume: 'default/demo', replicaId: 'r1', dataDir: '/d' },
+    ...{ volumeId: 'v1', volume: 'default/demo', replicaId: 'r1', dataDir: '/d', node: undefined },
     ...{ sizeBytes: 8192, host: '127.0.0.11', port: 5703, adminPort: 5704 },
     secret: Buffer.from(SECRET, 'hex'),
   });
   expect(readOptions(argumentsWith({ port: '0' }), ENVIRONMENT).port).toBe(0);
+});
+
+test('replica options, name the node whose disk the directory must be on, whole or not at all', () => {
+  const identity = { node: 'a', installation: 'i' };
+  expect(readOptions(argumentsWith(identity), ENVIRONMENT).node).toEqual(identity);
+  expect(() => readOptions(argumentsWith({ node: 'a' }), ENVIRONMENT)).toThrow('--installation');
 });
 
 test.each<[string, Record<string, string>]>([

@@ -10,7 +10,7 @@ import {
   writeSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { messageOf, systemCodeOf } from '../../../replica/common/errors.ts';
+import { messageOf, systemCodeOf } from './errors.ts';
 
 /** Lies in every node's directory: tells the node's own disk from an empty mount point. */
 export const MARKER_NAME = '.keelson-node';

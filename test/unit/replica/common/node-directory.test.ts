@@ -5,7 +5,7 @@ import {
   MARKER_NAME,
   prepareNodeDirectory,
   whyDown,
-} from '../../../../orchestrator/platforms/process/node-directory.ts';
+} from '../../../../replica/common/node-directory.ts';
 
 const IDENTITY = { node: 'node1', installation: 'abc' };
 
