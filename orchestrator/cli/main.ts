@@ -10,7 +10,7 @@ async function main(): Promise<number> {
   process.once('SIGTERM', () => ended.abort());
   try {
     const command = parseCommand(process.argv.slice(2), process.env);
-    await runCommand(command, new ApiClient(command.api), {
+    await runCommand(command, new ApiClient({ url: command.api }), {
       write: (text) => process.stdout.write(text),
       isInteractive: process.stdout.isTTY === true,
       signal: ended.signal,

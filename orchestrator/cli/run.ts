@@ -76,7 +76,9 @@ export async function runCommand(
     }
     case 'node cordon':
     case 'node uncordon': {
-      const node = await client.setCordoned(command.node, command.kind === 'node cordon');
+      const node = await client.changeNode(command.node, {
+        isCordoned: command.kind === 'node cordon',
+      });
       print(node, `${command.node}\n`);
       return;
     }

@@ -6,6 +6,7 @@ import {
   messageOf,
   systemCodeOf,
 } from '../../replica/common/errors.ts';
+import type { NodeUse } from '../model/node.ts';
 import type { VolumeUpdate } from '../model/update.ts';
 import type { EventView, NodeView, VolumeView } from '../model/view.ts';
 import { addressOf, type VolumeName } from '../model/volume.ts';
@@ -18,6 +19,14 @@ export interface VolumeWish extends VolumeName {
   readonly chap?: ChapCredentials;
 }
 
+export interface ApiClientOptions {
+  readonly url: string;
+  /** The installation's token; an API that listens on loopback only may do without. */
+  readonly token?: string;
+  /** How long one answer may take. */
+  readonly timeoutMs?: number;
+}
+
 /** A deletion may take a child's whole grace period; everything else answers within seconds. */
 const TIMEOUT_MS = 35_000;
 
@@ -28,9 +37,13 @@ const TIMEOUT_MS = 35_000;
  */
 export class ApiClient {
   readonly #url: string;
+  readonly #timeoutMs: number;
+  readonly #authorization: Readonly<Record<string, string>>;
 
-  constructor(url: string) {
+  constructor({ url, token, timeoutMs = TIMEOUT_MS }: ApiClientOptions) {
     this.#url = url.replace(/\/+$/, '');
+    this.#timeoutMs = timeoutMs;
+    this.#authorization = token === undefined ? {} : { authorization: `Bearer ${token}` };
   }
 
   createVolume(wish: VolumeWish): Promise<VolumeView> {
@@ -58,8 +71,8 @@ export class ApiClient {
     return this.#call('GET', '/v1/nodes');
   }
 
-  setCordoned(node: string, isCordoned: boolean): Promise<NodeView> {
-    return this.#call('PATCH', `/v1/nodes/${encodeURIComponent(node)}`, { isCordoned });
+  changeNode(node: string, use: Partial<NodeUse>): Promise<NodeView> {
+    return this.#call('PATCH', `/v1/nodes/${encodeURIComponent(node)}`, use);
   }
 
   /** State changes from now on, until `signal` ends them or the orchestrator does. */
@@ -74,9 +87,8 @@ export class ApiClient {
   async #call<T>(method: string, path: string, body?: unknown): Promise<T> {
     const response = await this.#fetch(path, {
       method,
-      signal: AbortSignal.timeout(TIMEOUT_MS),
+      signal: AbortSignal.timeout(this.#timeoutMs),
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-      headers: { 'content-type': 'application/json' },
     });
     return (await response.json()) as T;
   }
@@ -84,7 +96,8 @@ export class ApiClient {
   async #fetch(path: string, init: RequestInit): Promise<Response> {
     let response: Response;
     try {
-      response = await fetch(`${this.#url}${path}`, init);
+      const headers = { 'content-type': 'application/json', ...this.#authorization };
+      response = await fetch(`${this.#url}${path}`, { ...init, headers });
     } catch (error) {
       if (init.signal?.reason?.name === 'AbortError') throw error;
       throw this.#unreachable(error);

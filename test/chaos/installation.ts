@@ -27,7 +27,7 @@ export interface InstallationOptions {
 
 /** An embedded installation whose orchestrator is started again whenever it ends. */
 export class Installation {
-  readonly api = new ApiClient('http://127.0.0.1:5705');
+  readonly api = new ApiClient({ url: 'http://127.0.0.1:5705' });
   readonly #options: InstallationOptions;
   readonly #log: WriteStream;
   #orchestrator: ChildProcess | undefined;

@@ -53,7 +53,7 @@ test('S35 a replica that is not wanted any more goes with its process and its di
 });
 
 test('S22 S28 a change of the failure mode frees a write that the old one held', async () => {
-  for (const node of ['node3', 'node4']) await keelson.api.setCordoned(node, true);
+  for (const node of ['node3', 'node4']) await keelson.api.changeNode(node, { isCordoned: true });
   await update({ 'storageos.com/failure.mode': 'hard' });
   await loseNode2();
   const written = tryWritePattern(url, WAITING);
@@ -67,7 +67,7 @@ test('S22 S28 a change of the failure mode frees a write that the old one held',
 });
 
 test('S19 S20 a copy whose node stays away is made anew on an available node', async () => {
-  await keelson.api.setCordoned('node3', false);
+  await keelson.api.changeNode('node3', { isCordoned: false });
   const volume = await whenHealthy(2);
   expect(volume.copies.map(({ node }) => node).sort()).toEqual(['node1', 'node3']);
   await expectSameBytes(volume);

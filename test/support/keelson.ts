@@ -69,7 +69,7 @@ export async function startKeelson(options: KeelsonOptions = {}): Promise<Keelso
   child.stdout?.on('data', note);
   child.stderr?.on('data', note);
   const pid = child.pid ?? 0;
-  const api = new ApiClient('http://127.0.0.1:5705');
+  const api = new ApiClient({ url: 'http://127.0.0.1:5705' });
   const processes = () => descendantsOf(pid);
   const withRole = (role: string) =>
     processes()

@@ -146,11 +146,13 @@ describe('the API', () => {
   });
 
   test('keeps new copies off a cordoned node', async () => {
-    expect(await world.client.setCordoned('node3', true)).toMatchObject({ isCordoned: true });
+    expect(await world.client.changeNode('node3', { isCordoned: true })).toMatchObject({
+      isCordoned: true,
+    });
     const wish = { namespace: 'default', name: 'cordoned', labels: { 'keelson.io/replicas': '2' } };
     await expect(world.client.createVolume(wish)).rejects.toThrow(/got 2, node3 is cordoned/);
-    expect((await world.client.setCordoned('node3', false)).isCordoned).toBe(false);
-    await expect(world.client.setCordoned('node9', true)).rejects.toMatchObject({
+    expect((await world.client.changeNode('node3', { isCordoned: false })).isCordoned).toBe(false);
+    await expect(world.client.changeNode('node9', { isCordoned: true })).rejects.toMatchObject({
       code: 'NOT_FOUND',
     });
   });

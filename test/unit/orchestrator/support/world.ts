@@ -35,7 +35,7 @@ export class World {
     this.root = root;
     this.api = api;
     this.events = new EventLog(() => new Date(0));
-    this.client = new ApiClient(api.url);
+    this.client = new ApiClient({ url: api.url });
     this.installation = new Installation({
       registry,
       events: this.events,
