@@ -81,7 +81,7 @@ test('an orchestrator whose API port is taken says so and leaves nothing running
 
 test('an unknown option of the orchestrator is refused in one sentence', async () => {
   const { code, output } = await startAndFail(keelson.dataDir, ['--nodse', '3']);
-  expect(code).toBe(1);
+  expect(code).toBe(2);
   expect(output).toMatch(/^keelson: [^\n]*--nodse[^\n]*\n$/);
 });
 

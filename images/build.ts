@@ -1,0 +1,51 @@
+import { parseArgs } from 'node:util';
+import { KeelsonError, messageOf } from '../replica/common/errors.ts';
+import { ROLES } from './bundle.ts';
+import { fail } from './command.ts';
+import { CONTEXT, writeContext } from './context.ts';
+import { findEngine } from './engine.ts';
+import { buildImages, currentVersion, DEFAULT_BASE, LOCAL_BASE } from './images.ts';
+
+const HELP = `npm run images -- [options]
+
+Bundles the programs, builds keelson/controller, keelson/replica and keelson/orchestrator on the
+Docker engine of DOCKER_HOST or of the socket, and shows their sizes.
+
+  --base IMAGE   Node.js 26 on Linux with glibc   (default: ${DEFAULT_BASE})
+  --tag TAG      (default: the version in package.json)
+  --help
+
+Where no registry can be reached: npm run images:base, npm run images -- --base ${LOCAL_BASE}
+`;
+
+async function main(): Promise<void> {
+  const { base, tag, help } = readOptions();
+  if (help) {
+    process.stdout.write(HELP);
+    return;
+  }
+  const { engine, architecture } = await findEngine();
+  await writeContext(CONTEXT, architecture);
+  const images = await buildImages(engine, { base, tag, architecture, directory: CONTEXT });
+  for (const role of ROLES) {
+    const { Size: bytes } = await engine.getImage(images[role]).inspect();
+    process.stdout.write(`${images[role].padEnd(36)} ${(bytes / 1e6).toFixed(0)} MB\n`);
+  }
+}
+
+function readOptions() {
+  try {
+    const { values } = parseArgs({
+      options: {
+        base: { type: 'string', default: DEFAULT_BASE },
+        tag: { type: 'string', default: currentVersion() },
+        help: { type: 'boolean', short: 'h', default: false },
+      },
+    });
+    return values;
+  } catch (cause) {
+    throw new KeelsonError('INVALID_ARGUMENT', `${messageOf(cause)}; see --help`, { cause });
+  }
+}
+
+main().catch(fail);

@@ -1,0 +1,100 @@
+import { build, type Plugin } from 'esbuild';
+
+/** The three images; each runs the program of its name. */
+export const ROLES = ['controller', 'replica', 'orchestrator'] as const;
+export type Role = (typeof ROLES)[number];
+
+export interface Bundle {
+  /** Name of the file in the build context, and below /keelson in the image. */
+  readonly file: string;
+  readonly text: string;
+  /** Every file that went in, from the root of the repository. */
+  readonly inputs: readonly string[];
+}
+
+interface Program {
+  readonly entry: string;
+  readonly file: string;
+}
+
+/**
+ * CommonJS wherever it can be: an ES module that imports node:http makes Node.js build all that
+ * module's exports, `fetch` with its 30 ms among them. The CLI awaits at its top level and wants
+ * `fetch` anyway.
+ */
+const PROGRAMS: readonly Program[] = [
+  { entry: 'controller/main.ts', file: 'controller.cjs' },
+  { entry: 'replica/main.ts', file: 'replica.cjs' },
+  { entry: 'orchestrator/main.ts', file: 'orchestrator.cjs' },
+  { entry: 'orchestrator/cli/main.ts', file: 'keelson.mjs' },
+  { entry: 'images/healthcheck.ts', file: 'healthcheck.cjs' },
+];
+
+/**
+ * An addon is one file beside the bundle (images/addons.ts puts it there). The loaders that the
+ * packages bring ask first which of a dozen platforms this is, which an image knows.
+ */
+const addonsOutside: Plugin = {
+  name: 'addons-outside',
+  setup({ onResolve }) {
+    const outside = (path: string) => ({ path, external: true });
+    onResolve({ filter: /^@node-rs\/crc32$/ }, () => outside('./native/crc32.node'));
+    onResolve({ filter: /^lz4-napi$/ }, () => outside('./native/lz4.node'));
+    onResolve({ filter: /^\.\/binding$/ }, ({ importer }) =>
+      importer.includes('/fs-native-extensions/')
+        ? outside('./native/fs-native-extensions.node')
+        : undefined,
+    );
+  },
+};
+
+/**
+ * dockerode loads a gRPC server and protobuf for images that are built with BuildKit, at every start
+ * (30 ms, 10 MB). The orchestrator builds no image.
+ */
+const withoutBuildKit: Plugin = {
+  name: 'without-buildkit',
+  setup({ onResolve, onLoad }) {
+    onResolve({ filter: /^\.\/(session|buildkit)$/ }, ({ path, importer }) =>
+      importer.includes('/dockerode/') ? { path, namespace: 'left-out' } : undefined,
+    );
+    onLoad({ filter: /./, namespace: 'left-out' }, () => ({
+      contents: `module.exports = () => { throw new Error('BuildKit is left out of this bundle'); };`,
+    }));
+  },
+};
+
+/** What ssh2 would be faster with, and asks for in vain where npm did not compile it. */
+const SSH2_ADDONS = ['cpu-features', '*/sshcrypto.node'];
+
+/** All programs of all images, not minified, so that a stack can be read. */
+export function bundlePrograms(): Promise<Bundle[]> {
+  return Promise.all(PROGRAMS.map(bundleProgram));
+}
+
+async function bundleProgram({ entry, file }: Program): Promise<Bundle> {
+  const isModule = file.endsWith('.mjs');
+  const { outputFiles, metafile } = await build({
+    entryPoints: [entry],
+    bundle: true,
+    platform: 'node',
+    target: 'node26',
+    format: isModule ? 'esm' : 'cjs',
+    mainFields: ['main'],
+    // Found on the path and started by the kernel: the image has no shell, and no /usr/bin/env.
+    banner: isModule ? { js: '#!/usr/local/bin/node' } : {},
+    define: {
+      'process.env.NODE_ENV': '"production"',
+      ...(isModule ? {} : { 'import.meta.dirname': '__dirname' }),
+    },
+    legalComments: 'none', // images/licenses.ts has them all, in one file
+    external: SSH2_ADDONS,
+    plugins: [addonsOutside, withoutBuildKit],
+    write: false,
+    metafile: true,
+    logLevel: 'error',
+  });
+  const text = outputFiles[0]?.text;
+  if (text === undefined) throw new Error(`bundle ${entry}: expected one output, got none`);
+  return { file, text, inputs: Object.keys(metafile.inputs) };
+}

@@ -1,0 +1,47 @@
+# Keeps one copy of a volume.
+# The context is made by `npm run images` (build/images); the classic builder and BuildKit both take
+# this file. All stages before `program` are the same in the three files: their layers are shared.
+ARG BASE_IMAGE=node:26-bookworm-slim
+
+# From the base: Node.js and the libraries that it and the addons load, and nothing else.
+FROM ${BASE_IMAGE} AS runtime
+ARG TARGETARCH
+COPY native/${TARGETARCH}/ /addons/
+COPY collect-runtime.ts /
+RUN ["node", "--disable-warning=ExperimentalWarning", "/collect-runtime.ts", "/runtime", "/addons"]
+
+FROM scratch AS system
+ARG TARGETARCH
+COPY --from=runtime /runtime/ /
+COPY LICENSES /usr/share/doc/keelson/
+COPY native/${TARGETARCH}/ /keelson/native/
+COPY healthcheck.cjs /keelson/
+
+FROM system AS program
+COPY replica.cjs /keelson/
+
+# The compile cache belongs to the user that made it (its id is in the name), so this is the user of
+# the final image.
+FROM program AS cache
+COPY fill-compile-cache.ts /
+USER 65532:65532
+ENV NODE_COMPILE_CACHE=/tmp/cache
+RUN ["/usr/local/bin/node", "/fill-compile-cache.ts", "/keelson/replica.cjs"]
+
+FROM program
+COPY --from=cache /tmp/cache/ /keelson/cache/
+USER 65532:65532
+ENV NODE_COMPILE_CACHE=/keelson/cache KEELSON_HEALTH_ADDRESS=127.0.0.1:5704
+EXPOSE 5703 5704
+STOPSIGNAL SIGTERM
+HEALTHCHECK --interval=30s --timeout=5s --retries=3 CMD ["/usr/local/bin/node", "/keelson/healthcheck.cjs"]
+ENTRYPOINT ["/usr/local/bin/node", "--disable-warning=ExperimentalWarning", "/keelson/replica.cjs"]
+ARG VERSION
+ARG REVISION
+ARG SOURCE
+LABEL org.opencontainers.image.title="Keelson replica" \
+      org.opencontainers.image.description="Keeps one copy of a volume" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}" \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.source="${SOURCE}"
