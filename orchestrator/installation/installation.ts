@@ -7,7 +7,7 @@ import type { EventLog } from '../events/event-log.ts';
 import type { AddressPlan, Endpoint } from '../model/address-plan.ts';
 import { explainChange } from '../model/explain.ts';
 import { explainUpdate, type VolumeUpdate } from '../model/update.ts';
-import type { NodeView, VolumeView } from '../model/view.ts';
+import type { NodeCopyView, NodeView, VolumeView } from '../model/view.ts';
 import { addressOf, type VolumeRecord, type VolumeRequest, whyDifferent } from '../model/volume.ts';
 import type { Platform, ProcessChange } from '../platforms/platform.ts';
 import { observeNodes } from '../reconcile/observe-nodes.ts';
@@ -91,7 +91,7 @@ export class Installation {
     if (existing !== undefined) {
       const difference = existing.isDeleting
         ? 'it is being deleted'
-        : whyDifferent(existing, request);
+        : whyDifferent(existing, request, this.registry.policyFor(request));
       if (difference === undefined) return { record: existing, isNew: false };
       throw new KeelsonError(
         'ALREADY_EXISTS',
@@ -164,8 +164,9 @@ export class Installation {
 
   nodes(): NodeView[] {
     const nodes = observeNodes(this.registry, this.#platform);
-    return nodes.map(({ name, address, directory, copyCount, isCordoned, down }) => ({
-      ...{ name, address, directory, copyCount, isCordoned },
+    return nodes.map(({ name, address, directory, copyCount, isCordoned, isDraining, down }) => ({
+      ...{ name, address, directory, copyCount, isCordoned, isDraining },
+      copies: this.#copiesOn(name),
       downReason: down?.reason ?? null,
     }));
   }
@@ -214,6 +215,14 @@ export class Installation {
       this.events.add(address, message);
     }
     return change;
+  }
+
+  #copiesOn(node: string): NodeCopyView[] {
+    return this.registry.list().flatMap(({ spec, membership }) =>
+      Object.entries(membership.copies)
+        .filter(([, copy]) => copy.node === node)
+        .map(([replicaId, { state }]) => ({ volume: addressOf(spec), replicaId, state })),
+    );
   }
 
   #downNodes(): Set<string> {

@@ -2,6 +2,7 @@ import { chapModeOf } from '../../controller/protocol/chap-credentials.ts';
 import type { ControllerStatus, Health } from '../../controller/protocol/status.ts';
 import { targetNameOf } from '../../controller/protocol/target-name.ts';
 import { type AddressPlan, showEndpoint } from '../model/address-plan.ts';
+import { mapFields, showOrigin } from '../model/policy.ts';
 import type { CopyView, ProcessState, VolumeView } from '../model/view.ts';
 import { addressOf, type VolumeRecord } from '../model/volume.ts';
 import type { ObservedProcess } from '../plan/observed.ts';
@@ -31,6 +32,8 @@ export function makeVolumeView(
     failureMode,
     failureTolerance,
     labels: record.labels,
+    defaults: record.defaults,
+    origins: mapFields((field) => showOrigin(record.origins[field])),
     chap: chapModeOf(record.chap),
     initiators,
     isDeleting: record.isDeleting,

@@ -6,6 +6,7 @@ import {
 } from '../../controller/protocol/registration.ts';
 import { KeelsonError } from '../../replica/common/errors.ts';
 import { MAX_REPLICAS } from '../../replica/common/limits.ts';
+import { readObject } from '../../replica/common/validate.ts';
 
 /** What labels decide about a volume (requirements S4–S7, S22–S28, S31, N2, N7). */
 export interface Policy {
@@ -21,7 +22,14 @@ export interface Policy {
 
 export type Labels = Readonly<Record<string, string>>;
 
-export type PolicyField = keyof Policy;
+export const POLICY_FIELDS = [
+  'replicas',
+  'failureMode',
+  'failureTolerance',
+  'initiators',
+  'allowsSanitize',
+] as const satisfies readonly (keyof Policy)[];
+export type PolicyField = (typeof POLICY_FIELDS)[number];
 
 /** Ours first, then what users of StorageOS have in their scripts. */
 const FIELD_OF_LABEL: Readonly<Record<string, PolicyField>> = {
@@ -44,14 +52,60 @@ const MAX_TOLERANCE = MAX_REPLICAS - 1;
 
 const SANITIZE: readonly string[] = ['allow', 'refuse'];
 
+export const MAX_LABELS = 64;
+/** Some 100 iSCSI names: the longest value that means anything. */
+export const MAX_LABEL_VALUE_CHARS = 8192;
+const LABEL_NAME = /^[a-zA-Z0-9][a-zA-Z0-9._/-]{0,316}$/;
+
+/** Reads labels as they were given, whatever they mean. Errors: INVALID_ARGUMENT, naming the label. */
+export function decodeLabels(value: unknown): Labels {
+  const fields = readObject(value, 'labels');
+  const names = Object.keys(fields);
+  if (names.length > MAX_LABELS) {
+    throw new KeelsonError('INVALID_ARGUMENT', `labels: expected at most ${MAX_LABELS}`);
+  }
+  for (const name of names) {
+    if (!isLabelName(name)) {
+      throw new KeelsonError(
+        'INVALID_ARGUMENT',
+        `label ${JSON.stringify(name.slice(0, 80))}: expected letters, digits and . _ - /`,
+      );
+    }
+  }
+  return Object.fromEntries(names.map((name) => [name, readLabelValue(name, fields[name])]));
+}
+
 /**
- * The policy that `labels` ask for, with the defaults for what they leave open.
+ * Reads labels of which each must decide something: those of a rule, and defaults. Anywhere else a
+ * label may be its owner's own business; here it would do nothing, and nobody would notice.
+ *
+ * Errors: INVALID_ARGUMENT, naming the label.
+ */
+export function decodePolicyLabels(value: unknown): Labels {
+  const labels = decodeLabels(value);
+  readPolicyLabels(labels);
+  const [idle] = Object.keys(plainLabels(labels));
+  if (idle !== undefined) throw unknownLabel(idle, 'decides nothing');
+  return labels;
+}
+
+/** A label that decides something, as it was given. */
+export interface PolicyLabel {
+  readonly label: string;
+  readonly value: string;
+}
+
+/** What labels decide; fields that they leave open are not there. */
+export type PolicyLabels = ReadonlyMap<PolicyField, PolicyLabel>;
+
+/**
+ * What `labels` decide.
  *
  * Errors: INVALID_ARGUMENT, naming the label, for a value out of range, an unknown mode, two
  * aliases that disagree, or a label of our families that nobody knows.
  */
-export function readPolicy(labels: Labels): Policy {
-  const found = new Map<PolicyField, { label: string; value: string }>();
+export function readPolicyLabels(labels: Labels): PolicyLabels {
+  const found = new Map<PolicyField, PolicyLabel>();
   for (const [label, value] of Object.entries(labels)) {
     const field = knownFieldOf(label);
     if (field === undefined) continue;
@@ -63,8 +117,13 @@ export function readPolicy(labels: Labels): Policy {
         `labels ${other.label}=${other.value} and ${label}=${value} disagree; give only one of them`,
       );
     }
-    found.set(field, { label, value });
+    if (other === undefined) found.set(field, { label, value });
   }
+  return found;
+}
+
+/** The policy of these labels, with the built-in defaults for what they leave open. */
+export function makePolicy(found: PolicyLabels): Policy {
   const replicas = Number(found.get('replicas')?.value ?? 0);
   return {
     replicas,
@@ -76,8 +135,23 @@ export function readPolicy(labels: Labels): Policy {
 }
 
 /** N2: the recommended single replica survives the loss of one copy. */
-export function defaultTolerance(replicas: number): number {
+function defaultTolerance(replicas: number): number {
   return replicas === 1 ? 1 : Math.max(0, replicas - 1);
+}
+
+export function isLabelName(name: string): boolean {
+  return LABEL_NAME.test(name);
+}
+
+/**
+ * All names of what a label decides; a label that decides nothing has only its own.
+ *
+ * Errors: INVALID_ARGUMENT for a label of our families that nobody knows.
+ */
+export function labelFamily(label: string): readonly string[] {
+  const field = knownFieldOf(label);
+  if (field === undefined) return [label];
+  return Object.keys(FIELD_OF_LABEL).filter((name) => FIELD_OF_LABEL[name] === field);
 }
 
 /** What a label decides; undefined when it is only kept for its owner. */
@@ -95,13 +169,25 @@ export function plainLabels(labels: Labels): Labels {
 function knownFieldOf(label: string): PolicyField | undefined {
   const field = policyFieldOf(label);
   if (field === undefined && /^(keelson\.io|storageos)([./]|$)/.test(label)) {
-    const known = Object.keys(FIELD_OF_LABEL).join(', ');
-    throw new KeelsonError(
-      'INVALID_ARGUMENT',
-      `label ${label}: not known; expected one of ${known}`,
-    );
+    throw unknownLabel(label, 'not known');
   }
   return field;
+}
+
+function readLabelValue(name: string, value: unknown): string {
+  if (typeof value === 'string' && value.length <= MAX_LABEL_VALUE_CHARS) return value;
+  throw new KeelsonError(
+    'INVALID_ARGUMENT',
+    `label ${name}: expected a string of at most ${MAX_LABEL_VALUE_CHARS} characters`,
+  );
+}
+
+function unknownLabel(label: string, reason: string): KeelsonError {
+  const known = Object.keys(FIELD_OF_LABEL).join(', ');
+  return new KeelsonError(
+    'INVALID_ARGUMENT',
+    `label ${label}: ${reason}; expected one of ${known}`,
+  );
 }
 
 function checkValue(field: PolicyField, label: string, value: string): void {

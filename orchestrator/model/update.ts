@@ -5,10 +5,16 @@ import {
 } from '../../controller/protocol/chap-credentials.ts';
 import { KeelsonError } from '../../replica/common/errors.ts';
 import { readObject, readString, readStrings } from '../../replica/common/validate.ts';
-import { type Labels, policyFieldOf, readPolicy } from './labels.ts';
-import { formatSize, parseSize } from './size.ts';
 import {
   decodeLabels,
+  type Labels,
+  type PolicyField,
+  policyFieldOf,
+  readPolicyLabels,
+} from './labels.ts';
+import { showOrigin } from './policy.ts';
+import { formatSize, parseSize } from './size.ts';
+import {
   isSameChap,
   refuseUnknownFields,
   showInitiators,
@@ -38,7 +44,7 @@ export function decodeVolumeUpdate(value: unknown): VolumeUpdate {
     fields.labelsRemove === undefined
       ? []
       : readStrings(fields, 'labelsRemove', MAX_REMOVED_LABELS);
-  readPolicy(labelsAdd); // two aliases that disagree are a mistake, whatever the volume has
+  readPolicyLabels(labelsAdd); // two aliases that disagree are a mistake, whatever the volume has
   const both = labelsRemove.find((label) => Object.hasOwn(labelsAdd, label));
   if (both !== undefined) {
     throw new KeelsonError('INVALID_ARGUMENT', `label ${both}: given to add and to remove`);
@@ -66,22 +72,43 @@ export function updateLabels(labels: Labels, { labelsAdd, labelsRemove }: Volume
   return decodeLabels({ ...Object.fromEntries(kept), ...labelsAdd });
 }
 
-/** What an update changed, in words; empty when nothing did. */
+/** What changed about a volume that was updated, or that has other rules, in words. */
 export function explainUpdate(before: VolumeRecord, after: VolumeRecord): string[] {
-  const facts: [string, string | number, string | number][] = [
+  const [was, is] = [policyInWords(before), policyInWords(after)];
+  const policy = is.flatMap(({ field, what, value }, index): string[] => {
+    const old = was[index]?.value;
+    if (old === value) return [];
+    return [`${what} changed from ${old} to ${value}${explainOrigin(before, after, field)}`];
+  });
+  const facts: [string, string, string][] = [
     ['size', formatSize(before.spec.sizeBytes), formatSize(after.spec.sizeBytes)],
-    ['replicas', before.spec.replicas, after.spec.replicas],
-    ['failure mode', before.spec.failureMode, after.spec.failureMode],
-    ['failure tolerance', before.spec.failureTolerance, after.spec.failureTolerance],
-    ['initiators', showInitiators(before.spec.initiators), showInitiators(after.spec.initiators)],
-    ['SANITIZE', showSanitize(before.spec), showSanitize(after.spec)],
     ['CHAP', chapModeOf(before.chap), chapModeOf(after.chap)],
     ['labels', showLabels(before.labels), showLabels(after.labels)],
   ];
   const changes = facts
-    .filter(([, was, is]) => was !== is)
-    .map(([what, was, is]) => `${what} changed from ${was} to ${is}`);
+    .filter(([, old, value]) => old !== value)
+    .map(([what, old, value]) => `${what} changed from ${old} to ${value}`);
   const isOther =
     chapModeOf(before.chap) === chapModeOf(after.chap) && !isSameChap(before.chap, after.chap);
-  return isOther ? [...changes, 'CHAP credentials changed'] : changes;
+  return [...policy, ...changes, ...(isOther ? ['CHAP credentials changed'] : [])];
+}
+
+function policyInWords({
+  spec,
+}: VolumeRecord): { field: PolicyField; what: string; value: string }[] {
+  return [
+    { field: 'replicas', what: 'replicas', value: String(spec.replicas) },
+    { field: 'failureMode', what: 'failure mode', value: spec.failureMode },
+    { field: 'failureTolerance', what: 'failure tolerance', value: String(spec.failureTolerance) },
+    { field: 'initiators', what: 'initiators', value: showInitiators(spec.initiators) },
+    { field: 'allowsSanitize', what: 'SANITIZE', value: showSanitize(spec) },
+  ];
+}
+
+/** What a user who changed a volume did himself needs no reason; what a rule did does. */
+function explainOrigin(before: VolumeRecord, after: VolumeRecord, field: PolicyField): string {
+  const [was, is] = [before.origins[field], after.origins[field]];
+  if (is.from === 'rule') return ` by ${showOrigin(is)}`;
+  const isFreed = was.from === 'rule' && is.from !== 'label';
+  return isFreed ? `, as ${showOrigin(was)} does not apply any more` : '';
 }

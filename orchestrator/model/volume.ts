@@ -7,14 +7,26 @@ import type { Membership } from '../../controller/protocol/membership.ts';
 import type { VolumeSpec } from '../../controller/protocol/registration.ts';
 import { KeelsonError } from '../../replica/common/errors.ts';
 import { type Fields, readObject, readString } from '../../replica/common/validate.ts';
-import { type Labels, type Policy, plainLabels, readPolicy } from './labels.ts';
+import {
+  decodeLabels,
+  decodePolicyLabels,
+  type Labels,
+  type Policy,
+  plainLabels,
+  readPolicyLabels,
+} from './labels.ts';
+import type { Origins } from './policy.ts';
 import { DEFAULT_VOLUME_BYTES, formatSize, parseSize } from './size.ts';
 
 /** Everything the orchestrator must remember of a volume. */
 export interface VolumeRecord {
   readonly spec: VolumeSpec;
-  /** As they were given. */
+  /** As they were given: what they decide goes before everything else (policy.ts). */
   readonly labels: Labels;
+  /** Of the driver or the class that made it: what they decide counts where nothing else does. */
+  readonly defaults: Labels;
+  /** Why the policy in `spec` is what it is. */
+  readonly origins: Origins;
   /** Chooses the loopback addresses in embedded mode; see layout.ts. */
   readonly slot: number;
   /** 32 random bytes as hex: what controller, replicas and registry trust each other by. */
@@ -51,8 +63,8 @@ export interface VolumeRequest {
   readonly namespace: string;
   readonly name: string;
   readonly sizeBytes: number;
-  readonly policy: Policy;
   readonly labels: Labels;
+  readonly defaults: Labels;
   readonly chap: ChapCredentials | null;
 }
 
@@ -62,10 +74,6 @@ export interface VolumeName {
 }
 
 export const DEFAULT_NAMESPACE = 'default';
-
-const MAX_LABELS = 64;
-/** Some 100 iSCSI names: the longest value that means anything (labels.ts). */
-const MAX_LABEL_VALUE_CHARS = 8192;
 
 export function replicaIdOf(replicaNumber: number): string {
   return `r${replicaNumber}`;
@@ -108,22 +116,33 @@ export function parseVolumeName(text: string, defaultNamespace = DEFAULT_NAMESPA
 /** Reads the body of a creation. Errors: INVALID_ARGUMENT, naming the field or the label. */
 export function decodeVolumeRequest(value: unknown): VolumeRequest {
   const fields = readObject(value, 'volume');
-  refuseUnknownFields(fields, ['namespace', 'name', 'size', 'labels', 'chap']);
+  refuseUnknownFields(fields, ['namespace', 'name', 'size', 'labels', 'defaults', 'chap']);
   const namespace =
     fields.namespace === undefined ? DEFAULT_NAMESPACE : readString(fields, 'namespace');
   const name = readString(fields, 'name');
   checkDnsLabel('namespace', namespace);
   checkDnsLabel('name', name);
   const labels = decodeLabels(fields.labels ?? {});
+  readPolicyLabels(labels);
   return {
     namespace,
     name,
     sizeBytes:
       fields.size === undefined ? DEFAULT_VOLUME_BYTES : parseSize(readString(fields, 'size', 32)),
-    policy: readPolicy(labels),
     labels,
+    defaults: inField('defaults', () => decodePolicyLabels(fields.defaults ?? {})),
     chap: decodeChapOrNull(fields.chap ?? null),
   };
+}
+
+/** Lets an error of `read` say which field it is about. */
+export function inField<T>(field: string, read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    if (!(error instanceof KeelsonError)) throw error;
+    throw new KeelsonError(error.code, `${field}: ${error.message}`, { cause: error });
+  }
 }
 
 export function refuseUnknownFields(fields: Fields, known: readonly string[]): void {
@@ -135,33 +154,24 @@ export function refuseUnknownFields(fields: Fields, known: readonly string[]): v
   );
 }
 
-export function decodeLabels(value: unknown): Labels {
-  const fields = readObject(value, 'labels');
-  const names = Object.keys(fields);
-  if (names.length > MAX_LABELS) {
-    throw new KeelsonError('INVALID_ARGUMENT', `labels: expected at most ${MAX_LABELS}`);
-  }
-  for (const name of names) {
-    if (!/^[a-zA-Z0-9][a-zA-Z0-9._/-]{0,316}$/.test(name)) {
-      throw new KeelsonError(
-        'INVALID_ARGUMENT',
-        `label ${JSON.stringify(name.slice(0, 80))}: expected letters, digits and . _ - /`,
-      );
-    }
-  }
-  return Object.fromEntries(names.map((name) => [name, readLabelValue(name, fields[name])]));
-}
-
-/** How an existing volume differs from what was asked for, in words; undefined when it does not. */
-export function whyDifferent(existing: VolumeRecord, request: VolumeRequest): string | undefined {
+/**
+ * How an existing volume differs from what was asked for, in words; undefined when it does not.
+ *
+ * @param policy what the request would make, with the rules that there are
+ */
+export function whyDifferent(
+  existing: VolumeRecord,
+  request: VolumeRequest,
+  policy: Policy,
+): string | undefined {
   const { spec } = existing;
   const facts: [string, string | number, string | number][] = [
     ['size', showSize(spec.sizeBytes), showSize(request.sizeBytes)],
-    ['replicas', spec.replicas, request.policy.replicas],
-    ['failure mode', spec.failureMode, request.policy.failureMode],
-    ['failure tolerance', spec.failureTolerance, request.policy.failureTolerance],
-    ['initiators', showInitiators(spec.initiators), showInitiators(request.policy.initiators)],
-    ['SANITIZE', showSanitize(spec), showSanitize(request.policy)],
+    ['replicas', spec.replicas, policy.replicas],
+    ['failure mode', spec.failureMode, policy.failureMode],
+    ['failure tolerance', spec.failureTolerance, policy.failureTolerance],
+    ['initiators', showInitiators(spec.initiators), showInitiators(policy.initiators)],
+    ['SANITIZE', showSanitize(spec), showSanitize(policy)],
     ['labels', showLabels(existing.labels), showLabels(request.labels)],
   ];
   const differences = facts
@@ -199,15 +209,8 @@ export function showLabels(labels: Labels): string {
   return plain.length === 0 ? 'none' : plain.sort().join(' ');
 }
 
-function readLabelValue(name: string, value: unknown): string {
-  if (typeof value === 'string' && value.length <= MAX_LABEL_VALUE_CHARS) return value;
-  throw new KeelsonError(
-    'INVALID_ARGUMENT',
-    `label ${name}: expected a string of at most ${MAX_LABEL_VALUE_CHARS} characters`,
-  );
-}
-
-function checkDnsLabel(what: string, value: string): void {
+/** Errors: INVALID_ARGUMENT. */
+export function checkDnsLabel(what: string, value: string): void {
   if (/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/.test(value)) return;
   throw new KeelsonError(
     'INVALID_ARGUMENT',

@@ -8,11 +8,18 @@ import {
 import { assert, unreachable } from '../../replica/common/assert.ts';
 import { KeelsonError } from '../../replica/common/errors.ts';
 import type { StartedInstance } from '../model/instance.ts';
-import { readPolicy } from '../model/labels.ts';
 import { freeSlot, MAX_SLOTS } from '../model/layout.ts';
+import { type ResolvedPolicy, resolvePolicy } from '../model/policy.ts';
+import { type Rule, rulesOf } from '../model/rule.ts';
 import { formatSize, parseSize } from '../model/size.ts';
 import { updateLabels, type VolumeUpdate } from '../model/update.ts';
-import { addressOf, replicaIdOf, type VolumeRecord, type VolumeRequest } from '../model/volume.ts';
+import {
+  addressOf,
+  replicaIdOf,
+  type VolumeRecord,
+  type VolumeRequest,
+  withEstablished,
+} from '../model/volume.ts';
 import type { CopyEdit } from '../plan/actions.ts';
 import { checkRoom, chooseNodes, type NodeLoad } from '../plan/placement.ts';
 import { MAX_GONE_INSTANCES, MAX_STARTED_INSTANCES, type State } from './state.ts';
@@ -25,7 +32,7 @@ export function makeRecord(
   request: VolumeRequest,
   nodes: readonly NodeLoad[],
 ): VolumeRecord {
-  const { namespace, name, sizeBytes, policy, labels, chap } = request;
+  const { namespace, name, sizeBytes, labels, defaults, chap } = request;
   const slot = freeSlot(new Set([...state.volumes.values()].map((record) => record.slot)));
   if (slot === undefined) {
     throw new KeelsonError(
@@ -33,12 +40,15 @@ export function makeRecord(
       `create volume ${addressOf(request)}: expected at most ${MAX_SLOTS} volumes; remove one first`,
     );
   }
+  const { policy, origins } = policyFor(request, state.rules);
   checkRoom(policy.replicas, nodes);
   const places = chooseNodes(policy.replicas + 1, nodes, new Set());
   const copies = places.map((node, index) => ({ replicaId: replicaIdOf(index + 1), node }));
   return {
     spec: { id: randomBytes(16).toString('hex'), namespace, name, sizeBytes, ...policy },
     labels,
+    defaults,
+    origins,
     slot,
     secret: randomBytes(32).toString('hex'),
     chap,
@@ -53,11 +63,40 @@ export function makeRecord(
   };
 }
 
+/** The policy of a volume that is asked for or there, with these rules. */
+export function policyFor(
+  volume: Pick<VolumeRequest, 'namespace' | 'labels' | 'defaults'>,
+  rules: readonly Rule[],
+): ResolvedPolicy {
+  const { labels, defaults } = volume;
+  return resolvePolicy({ labels, rules: rulesOf(volume, rules), defaults });
+}
+
+/** The record with the policy that these rules make of it; the same one when that changes nothing. */
+export function withPolicy(record: VolumeRecord, rules: readonly Rule[]): VolumeRecord {
+  const { labels, defaults, spec } = record;
+  const { policy, origins } = policyFor({ namespace: spec.namespace, labels, defaults }, rules);
+  const next = { ...record, origins, spec: { ...spec, ...policy } };
+  return isSame(record, next) ? record : next;
+}
+
+/** A changed record as it is stored; the same one when it is the one before. */
+export function revised(before: VolumeRecord, after: VolumeRecord): VolumeRecord {
+  if (after === before) return before;
+  return { ...withEstablished(after), revision: before.revision + 1 };
+}
+
+/** What an update depends on besides the volume. */
+export interface Surroundings {
+  readonly rules: readonly Rule[];
+  readonly nodes: readonly NodeLoad[];
+}
+
 /** The same record when nothing changes. Errors: INVALID_ARGUMENT, FAILED_PRECONDITION. */
 export function withUpdate(
   record: VolumeRecord,
   update: VolumeUpdate,
-  nodes: readonly NodeLoad[],
+  { rules, nodes }: Surroundings,
 ): VolumeRecord {
   if (record.isDeleting) {
     throw new KeelsonError(
@@ -65,13 +104,13 @@ export function withUpdate(
       `update volume ${addressOf(record.spec)}: it is being deleted`,
     );
   }
-  const labels = updateLabels(record.labels, update);
-  const policy = readPolicy(labels);
-  if (policy.replicas > record.spec.replicas) checkRoom(policy.replicas, nodes, nodesOf(record));
+  const decided = withPolicy({ ...record, labels: updateLabels(record.labels, update) }, rules);
+  const { replicas } = decided.spec;
+  if (replicas > record.spec.replicas) checkRoom(replicas, nodes, nodesOf(record));
   const sizeBytes = update.size === undefined ? record.spec.sizeBytes : parseSize(update.size);
   checkSize(record, sizeBytes);
   const chap = update.chap === undefined ? record.chap : update.chap;
-  const next = { ...record, labels, chap, spec: { ...record.spec, ...policy, sizeBytes } };
+  const next = { ...decided, chap, spec: { ...decided.spec, sizeBytes } };
   return isSame(record, next) ? record : next;
 }
 
@@ -171,7 +210,7 @@ function withEdit(record: VolumeRecord, edit: CopyEdit): VolumeRecord {
 }
 
 function isSame(a: VolumeRecord, b: VolumeRecord): boolean {
-  const show = ({ spec, labels, chap }: VolumeRecord) =>
-    JSON.stringify([spec, Object.entries(labels).sort(), chap]);
+  const show = ({ spec, labels, origins, chap }: VolumeRecord) =>
+    JSON.stringify([spec, Object.entries(labels).sort(), origins, chap]);
   return show(a) === show(b);
 }

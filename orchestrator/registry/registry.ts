@@ -5,18 +5,17 @@ import { KeelsonError } from '../../replica/common/errors.ts';
 import { parseJson } from '../../replica/common/validate.ts';
 import type { AddressPlan } from '../model/address-plan.ts';
 import type { StartedInstance } from '../model/instance.ts';
+import type { Policy } from '../model/labels.ts';
 import { type NodeRecord, nameNodes } from '../model/node.ts';
+import type { Rule } from '../model/rule.ts';
 import type { VolumeUpdate } from '../model/update.ts';
-import {
-  addressOf,
-  type VolumeRecord,
-  type VolumeRequest,
-  withEstablished,
-} from '../model/volume.ts';
+import { addressOf, type VolumeRecord, type VolumeRequest } from '../model/volume.ts';
 import type { CopyEdit } from '../plan/actions.ts';
 import { type NodeLoad, whyNoNewCopies } from '../plan/placement.ts';
 import {
   makeRecord,
+  policyFor,
+  revised,
   withCopies,
   withGoneInstance,
   withoutVolume,
@@ -24,6 +23,7 @@ import {
   withStartedInstance,
   withUpdate,
 } from './edits.ts';
+import { ruleIn, withoutRule, withRule } from './rule-edits.ts';
 import { decodeState, encodeState, type State } from './state.ts';
 import { StateFile } from './state-file.ts';
 
@@ -64,6 +64,7 @@ export class Registry {
       installationId: randomBytes(16).toString('hex'),
       nodes: nameNodes([], defaultNodes),
       volumes: new Map(),
+      rules: [],
       startedInstances: [],
     });
     const file = await StateFile.open(root, empty);
@@ -104,6 +105,21 @@ export class Registry {
     return copyCountsOf(this.#state);
   }
 
+  /** Sorted by address. */
+  get rules(): readonly Rule[] {
+    return this.#state.rules;
+  }
+
+  /** Errors: NOT_FOUND. */
+  requireRule(address: string): Rule {
+    return ruleIn(this.#state, address);
+  }
+
+  /** What a volume that is asked for would be. */
+  policyFor(request: VolumeRequest): Policy {
+    return policyFor(request, this.#state.rules).policy;
+  }
+
   /** Calls `listener` with the address of every volume that was created, changed or removed. */
   subscribe(listener: (address: string) => void): () => void {
     this.#listeners.add(listener);
@@ -111,8 +127,8 @@ export class Registry {
   }
 
   /** Adds nodes, and forgets those that hold no copies. Errors: FAILED_PRECONDITION. */
-  setNodes(names: readonly string[]): Promise<void> {
-    return this.#change((state) => {
+  async setNodes(names: readonly string[]): Promise<void> {
+    await this.#change((state) => {
       for (const [node, copyCount] of copyCountsOf(state)) {
         if (copyCount === 0 || names.includes(node)) continue;
         throw new KeelsonError(
@@ -126,8 +142,11 @@ export class Registry {
   }
 
   /** Errors: NOT_FOUND. */
-  changeNode(name: string, changes: Partial<Omit<NodeRecord, 'name' | 'number'>>): Promise<void> {
-    return this.#change((state) => {
+  async changeNode(
+    name: string,
+    changes: Partial<Omit<NodeRecord, 'name' | 'number'>>,
+  ): Promise<void> {
+    await this.#change((state) => {
       if (!state.nodes.some((node) => node.name === name)) {
         throw new KeelsonError('NOT_FOUND', `node ${name.slice(0, 80)} does not exist`);
       }
@@ -148,15 +167,25 @@ export class Registry {
       }
       const record = makeRecord(state, request, loadsOf(state, downNodes));
       return withRecord(state, record);
-    }, address);
+    });
     return this.require(address);
   }
 
   /** Errors: NOT_FOUND; INVALID_ARGUMENT; FAILED_PRECONDITION when there are too few nodes. */
   update(address: string, update: VolumeUpdate, downNodes: DownNodes): Promise<RecordChange> {
     return this.#edit(address, (record, state) =>
-      withUpdate(record, update, loadsOf(state, downNodes)),
+      withUpdate(record, update, { rules: state.rules, nodes: loadsOf(state, downNodes) }),
     );
+  }
+
+  /** Makes or replaces a rule; returns what that changed about volumes. Errors: NO_SPACE. */
+  setRule(rule: Rule): Promise<readonly RecordChange[]> {
+    return this.#change((state) => withRule(state, rule));
+  }
+
+  /** As `setRule`. Errors: NOT_FOUND. */
+  removeRule(address: string): Promise<readonly RecordChange[]> {
+    return this.#change((state) => withoutRule(state, address));
   }
 
   /** Errors: NOT_FOUND. */
@@ -166,8 +195,8 @@ export class Registry {
     );
   }
 
-  remove(address: string): Promise<void> {
-    return this.#change((state) => withoutVolume(state, address), address);
+  async remove(address: string): Promise<void> {
+    await this.#change((state) => withoutVolume(state, address));
   }
 
   /**
@@ -221,8 +250,8 @@ export class Registry {
   }
 
   /** The process of this controller has begun. No controller learns of it: no listener is told. */
-  addStartedInstance(instance: StartedInstance): Promise<void> {
-    return this.#change((state) => withStartedInstance(state, instance));
+  async addStartedInstance(instance: StartedInstance): Promise<void> {
+    await this.#change((state) => withStartedInstance(state, instance));
   }
 
   /** The process of this controller has ended. Errors: NOT_FOUND. */
@@ -243,33 +272,47 @@ export class Registry {
     let change: RecordChange | undefined;
     await this.#change((state) => {
       const before = recordIn(state, address);
-      const edited = edit(before, state);
-      if (edited === before) {
-        change = { before, after: before };
-        return state;
-      }
-      const after = { ...withEstablished(edited), revision: before.revision + 1 };
+      const after = revised(before, edit(before, state));
       change = { before, after };
-      return withRecord(state, after);
-    }, address);
+      return after === before ? state : withRecord(state, after);
+    });
     if (change === undefined) throw new Error('a change ran without an outcome');
     return change;
   }
 
-  #change(edit: (state: State) => State, address?: string): Promise<void> {
+  /** Returns what it changed about volumes that were there before and are after. */
+  #change(edit: (state: State) => State): Promise<readonly RecordChange[]> {
     const change = this.#lastChange
       .catch(() => undefined) // its own caller heard of it
       .then(async () => {
-        const next = edit(this.#state);
-        if (next === this.#state) return;
-        await this.#file.write(encodeState(next));
-        this.#state = next;
-        if (address === undefined) return;
-        for (const listener of this.#listeners) listener(address);
+        const before = this.#state;
+        const after = edit(before);
+        if (after === before) return [];
+        await this.#file.write(encodeState(after));
+        this.#state = after;
+        for (const address of changedVolumes(before, after)) {
+          for (const listener of this.#listeners) listener(address);
+        }
+        return changesBetween(before, after);
       });
     this.#lastChange = change;
     return change;
   }
+}
+
+/** Addresses of volumes that were created, changed or removed. */
+function changedVolumes(before: State, after: State): string[] {
+  const addresses = new Set([...before.volumes.keys(), ...after.volumes.keys()]);
+  return [...addresses].filter(
+    (address) => before.volumes.get(address) !== after.volumes.get(address),
+  );
+}
+
+function changesBetween(before: State, after: State): RecordChange[] {
+  return changedVolumes(before, after).flatMap((address) => {
+    const [was, is] = [before.volumes.get(address), after.volumes.get(address)];
+    return was === undefined || is === undefined ? [] : { before: was, after: is };
+  });
 }
 
 function copyCountsOf(state: State): Map<string, number> {

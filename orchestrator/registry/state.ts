@@ -12,9 +12,12 @@ import {
   readStrings,
 } from '../../replica/common/validate.ts';
 import type { StartedInstance } from '../model/instance.ts';
+import { decodeLabels } from '../model/labels.ts';
 import { MAX_NODES, MAX_SLOTS } from '../model/layout.ts';
 import type { NodeRecord } from '../model/node.ts';
-import { addressOf, decodeLabels, type VolumeRecord } from '../model/volume.ts';
+import { decodeOrigins, resolvePolicy } from '../model/policy.ts';
+import { decodeRule, MAX_RULES, type Rule, showRule } from '../model/rule.ts';
+import { addressOf, type VolumeRecord } from '../model/volume.ts';
 
 /** What the state file holds. */
 export interface State {
@@ -24,6 +27,8 @@ export interface State {
   readonly nodes: readonly NodeRecord[];
   /** By `namespace/name`. */
   readonly volumes: ReadonlyMap<string, VolumeRecord>;
+  /** Sorted by `namespace/name`. */
+  readonly rules: readonly Rule[];
   /** Oldest first. Whoever is not among them and not in `goneInstances` may well be alive. */
   readonly startedInstances: readonly StartedInstance[];
 }
@@ -37,7 +42,9 @@ export const MAX_STARTED_INSTANCES = 4 * MAX_SLOTS;
 const COUNT = { min: 0, max: Number.MAX_SAFE_INTEGER };
 
 export function encodeState(state: State): string {
-  return `${JSON.stringify({ ...state, volumes: [...state.volumes.values()] }, null, 1)}\n`;
+  const volumes = [...state.volumes.values()];
+  const rules = state.rules.map(showRule);
+  return `${JSON.stringify({ ...state, volumes, rules }, null, 1)}\n`;
 }
 
 /** Errors: INVALID_ARGUMENT, when another program wrote it. */
@@ -58,6 +65,8 @@ export function decodeState(value: unknown): State {
     installationId: readString(fields, 'installationId', 64),
     nodes: readArray(fields, 'nodes', MAX_NODES).map((node, index) => decodeNode(node, index + 1)),
     volumes,
+    // States from before there were rules have none.
+    rules: readArray({ rules: fields.rules ?? [] }, 'rules', MAX_RULES).map(decodeRule),
     startedInstances: readArray(fields, 'startedInstances', MAX_STARTED_INSTANCES).map(
       decodeInstance,
     ),
@@ -93,6 +102,8 @@ function decodeNode(value: unknown, defaultNumber: number): NodeRecord {
 
 function decodeRecord(value: unknown): VolumeRecord {
   const fields = readObject(value, 'volume record');
+  const labels = decodeLabels(fields.labels);
+  const defaults = decodeLabels(fields.defaults ?? {});
   return {
     // States from before there were access rules have none; their volumes are open to all, as ever.
     spec: decodeVolumeSpec({
@@ -100,7 +111,11 @@ function decodeRecord(value: unknown): VolumeRecord {
       ...readObject(fields.spec, 'spec'),
     }),
     chap: decodeChapOrNull(fields.chap ?? null),
-    labels: decodeLabels(fields.labels),
+    labels,
+    defaults,
+    origins: decodeOrigins(
+      fields.origins ?? resolvePolicy({ labels, rules: [], defaults }).origins,
+    ),
     slot: readInteger(fields, 'slot', { min: 0, max: MAX_SLOTS - 1 }),
     secret: readString(fields, 'secret', 64),
     isDeleting: readBoolean(fields, 'isDeleting'),

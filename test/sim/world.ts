@@ -1,6 +1,7 @@
 import { makeInitialMembership } from '../../controller/protocol/membership.ts';
 import type { FailureMode } from '../../controller/protocol/registration.ts';
 import type { Timing } from '../../controller/volume/timing.ts';
+import { mapFields } from '../../orchestrator/model/policy.ts';
 import { replicaIdOf, type VolumeRecord } from '../../orchestrator/model/volume.ts';
 import { BLOCK_BYTES, EXTENT_BYTES, REGION_BYTES } from '../../replica/common/limits.ts';
 import { Checks } from './checks.ts';
@@ -244,7 +245,16 @@ function makeVolume(options: WorldOptions): VolumeRecord {
       ...{ replicas, failureMode, failureTolerance: Math.min(failureTolerance, 4) },
       ...{ initiators: [], allowsSanitize: false },
     },
-    ...{ labels: {}, slot: 0, secret: 'secret', chap: null, isDeleting: false, revision: 1 },
+    ...{
+      labels: {},
+      defaults: {},
+      origins: mapFields(() => ({ from: 'built in' })),
+      slot: 0,
+      secret: 'secret',
+      chap: null,
+      isDeleting: false,
+      revision: 1,
+    },
     establishedReplicas: replicas,
     ...{ nextReplicaNumber: copies.length + 1, leaving: [], removed: [], goneInstances: [] },
     membership: makeInitialMembership(copies, VOLUME_BYTES),

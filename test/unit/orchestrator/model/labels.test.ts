@@ -1,4 +1,11 @@
-import { plainLabels, readPolicy } from '../../../../orchestrator/model/labels.ts';
+import {
+  type Labels,
+  makePolicy,
+  plainLabels,
+  readPolicyLabels,
+} from '../../../../orchestrator/model/labels.ts';
+
+const readPolicy = (labels: Labels) => makePolicy(readPolicyLabels(labels));
 
 const DEFAULTS = {
   ...{ replicas: 0, failureMode: 'soft', failureTolerance: 0 },

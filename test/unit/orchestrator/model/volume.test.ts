@@ -1,5 +1,4 @@
 import { targetNameOf } from '../../../../controller/protocol/target-name.ts';
-import { readPolicy } from '../../../../orchestrator/model/labels.ts';
 import { decodeVolumeRequest, parseVolumeName } from '../../../../orchestrator/model/volume.ts';
 
 test('a volume is addressed as NAME or NAMESPACE/NAME', () => {
@@ -21,8 +20,8 @@ test('a volume request takes its defaults, when only a name is given', () => {
     namespace: 'default',
     name: 'a'.repeat(63),
     sizeBytes: 1024 ** 3,
-    policy: readPolicy({}),
     labels: {},
+    defaults: {},
     chap: null,
   });
 });

@@ -52,11 +52,7 @@ test('a process that cannot start is tried ever more slowly, with its reason tol
     namespace: 'default',
     name: 'broken',
     sizeBytes: 1024 ** 2,
-    policy: {
-      ...{ replicas: 0, failureMode: 'soft', failureTolerance: 0 },
-      ...{ initiators: [], allowsSanitize: false },
-    },
-    ...{ labels: {}, chap: null },
+    ...{ labels: {}, defaults: {}, chap: null },
   });
   const reason = 'code 1: listen on 127.0.1.1:3260: the port is in use';
   await world.waitForEvent(new RegExp(`controller exited \\(${reason}\\), restarting$`));

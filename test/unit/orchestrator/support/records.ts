@@ -1,4 +1,5 @@
 import { makeInitialMembership } from '../../../../controller/protocol/membership.ts';
+import { mapFields } from '../../../../orchestrator/model/policy.ts';
 import type { VolumeRecord } from '../../../../orchestrator/model/volume.ts';
 
 /** The record of a volume with copies r1, r2 … on node1, node2 … */
@@ -17,6 +18,8 @@ export function makeRecord(changes: Partial<VolumeRecord> & { copyCount?: number
       allowsSanitize: false,
     },
     labels: {},
+    defaults: {},
+    origins: mapFields(() => ({ from: 'built in' })),
     slot: 3,
     secret: 'ab'.repeat(32),
     chap: null,
