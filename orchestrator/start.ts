@@ -5,6 +5,7 @@ import { monotonicClock } from '../replica/common/clock.ts';
 import { KeelsonError, messageOf, systemCodeOf } from '../replica/common/errors.ts';
 import type { Log } from '../replica/common/log.ts';
 import { type ApiServer, listenApi } from './api/server.ts';
+import { openToken } from './api/token-file.ts';
 import { fetchControllerStatus } from './client/controller-status.ts';
 import type { EventLog } from './events/event-log.ts';
 import { Installation } from './installation/installation.ts';
@@ -61,7 +62,9 @@ export async function startOrchestrator(options: StartOptions): Promise<Orchestr
     if (options.nodeCount !== undefined) await registry.setNodes(nodeNames(options.nodeCount));
     await makeNodes(options.root, registry);
     await noteGone(registry);
-    api = await listenApi(options.apiPort, options.log);
+    const { apiHost: host, apiPort: port, isTokenRequired } = options;
+    const token = openToken(options.root);
+    api = await listenApi({ host, port, token, isTokenRequired }, options.log);
     const registryUrl = api.url;
     const installation = new Installation({
       registry,

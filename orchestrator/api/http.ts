@@ -4,8 +4,6 @@ import { parseJson } from '../../replica/common/validate.ts';
 
 export const MAX_BODY_BYTES = 1024 * 1024;
 
-const LOOPBACK_HOSTS = new Set(['localhost', '127.0.0.1', '[::1]']);
-
 export function sendJson(response: ServerResponse, status: number, value: unknown): void {
   const body = Buffer.from(`${JSON.stringify(value)}\n`);
   response.writeHead(status, {
@@ -13,6 +11,8 @@ export function sendJson(response: ServerResponse, status: number, value: unknow
     'content-length': body.length,
     'cache-control': 'no-store',
     'x-content-type-options': 'nosniff',
+    // RFC 9110 section 11.6.1: a 401 says how to do better.
+    ...(status === 401 ? { 'www-authenticate': 'Bearer realm="keelson"' } : {}),
   });
   response.end(body);
 }
@@ -42,29 +42,4 @@ export async function readJsonBody(request: IncomingMessage): Promise<unknown> {
     chunks.push(chunk);
   }
   return parseJson(Buffer.concat(chunks).toString('utf8'), 'body');
-}
-
-/**
- * Keeps web pages out until there is token authentication: a page that rebinds its own name to
- * 127.0.0.1 still sends that name as Host, and a page of another origin says so in Origin.
- *
- * Errors: INVALID_ARGUMENT, UNAUTHENTICATED.
- */
-export function checkSameMachine(request: IncomingMessage): void {
-  const host = request.headers.host ?? '';
-  if (!LOOPBACK_HOSTS.has(host.replace(/:\d{1,5}$/, ''))) {
-    throw new KeelsonError(
-      'INVALID_ARGUMENT',
-      `Host ${JSON.stringify(host.slice(0, 80))}: expected localhost or 127.0.0.1`,
-    );
-  }
-  const { origin } = request.headers;
-  if (origin !== undefined && origin !== `http://${host}`) {
-    throw new KeelsonError('UNAUTHENTICATED', 'requests of other web sites are refused');
-  }
-}
-
-/** The token of `Authorization: Bearer TOKEN`, or an empty one. */
-export function bearerToken(request: IncomingMessage): string {
-  return /^Bearer ([\x21-\x7e]{1,256})$/.exec(request.headers.authorization ?? '')?.[1] ?? '';
 }

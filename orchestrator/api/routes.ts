@@ -5,8 +5,9 @@ import { readBoolean, readObject } from '../../replica/common/validate.ts';
 import type { Installation, RegistrationWait } from '../installation/installation.ts';
 import { decodeVolumeUpdate } from '../model/update.ts';
 import { addressOf, decodeVolumeRequest, refuseUnknownFields } from '../model/volume.ts';
+import { type Access, bearerToken } from './access.ts';
 import { streamEvents } from './event-stream.ts';
-import { bearerToken, readJsonBody, sendJson } from './http.ts';
+import { readJsonBody, sendJson } from './http.ts';
 
 export interface Exchange {
   readonly installation: Installation;
@@ -20,6 +21,8 @@ export interface Exchange {
 export interface Route {
   readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
   readonly path: string;
+  /** By default `token`. */
+  readonly access?: Access;
   readonly query?: readonly string[];
   readonly handle: (exchange: Exchange) => Promise<void> | void;
 }
@@ -28,8 +31,18 @@ export interface Route {
 const READY_WAIT_MS = 3_000;
 
 export const ROUTES: readonly Route[] = [
-  { method: 'GET', path: '/healthz', handle: ({ response }) => sendJson(response, 200, {}) },
-  { method: 'GET', path: '/readyz', handle: ({ response }) => sendJson(response, 200, {}) },
+  {
+    method: 'GET',
+    path: '/healthz',
+    access: 'open',
+    handle: ({ response }) => sendJson(response, 200, {}),
+  },
+  {
+    method: 'GET',
+    path: '/readyz',
+    access: 'open',
+    handle: ({ response }) => sendJson(response, 200, {}),
+  },
   { method: 'POST', path: '/v1/volumes', handle: createVolume },
   { method: 'GET', path: '/v1/volumes', query: ['namespace'], handle: listVolumes },
   { method: 'GET', path: '/v1/volumes/*/*', handle: inspectVolume },
@@ -47,8 +60,19 @@ export const ROUTES: readonly Route[] = [
     handle: ({ installation, request, response }) =>
       streamEvents(installation.events, request, response),
   },
-  { method: 'GET', path: '/v1/registry/*/*', query: ['after'], handle: readRegistration },
-  { method: 'PUT', path: '/v1/registry/*/*/membership', handle: changeMembership },
+  {
+    method: 'GET',
+    path: '/v1/registry/*/*',
+    access: 'volume-secret',
+    query: ['after'],
+    handle: readRegistration,
+  },
+  {
+    method: 'PUT',
+    path: '/v1/registry/*/*/membership',
+    access: 'volume-secret',
+    handle: changeMembership,
+  },
 ];
 
 async function createVolume({ installation, request, response }: Exchange): Promise<void> {

@@ -1,14 +1,22 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, isIP } from 'node:net';
 import { assert } from '../../replica/common/assert.ts';
 import { KeelsonError, messageOf, systemCodeOf } from '../../replica/common/errors.ts';
 import type { Log } from '../../replica/common/log.ts';
 import type { Installation } from '../installation/installation.ts';
-import { checkSameMachine, sendError } from './http.ts';
+import { type AccessRules, checkAccess } from './access.ts';
+import { sendError } from './http.ts';
 import { type Exchange, ROUTES, type Route } from './routes.ts';
 
-/** Loopback only: whoever reaches the API may delete volumes, and there are no tokens yet. */
-export const API_HOST = '127.0.0.1';
+/** Where the API listens, and for whom. */
+export interface ApiOptions extends AccessRules {
+  /** An IP address of this machine. */
+  readonly host: string;
+  readonly port: number;
+}
+
+/** Only for taking the path of a request apart. */
+const BASE_URL = 'http://127.0.0.1';
 
 export interface ApiServer {
   readonly url: string;
@@ -23,21 +31,21 @@ export interface ApiServer {
  *
  * Errors: IN_USE; IO_FAILED.
  */
-export async function listenApi(port: number, log: Log): Promise<ApiServer> {
+export async function listenApi(options: ApiOptions, log: Log): Promise<ApiServer> {
   let installation: Installation | undefined;
   const server = createServer((request, response) => {
-    answer(installation, request, response).catch((error: unknown) => {
+    answer({ installation, rules: options, request, response }).catch((error: unknown) => {
       if (!(error instanceof KeelsonError)) {
         log.error('request failed', { path: request.url, error: String(error) });
       }
       sendError(response, error);
     });
   });
-  await listen(server, port);
+  await listen(server, options);
   const address = server.address() as AddressInfo | null;
   assert(address !== null, 'a listening server has an address');
   return {
-    url: `http://${API_HOST}:${address.port}`,
+    url: `http://${reachableHost(options.host)}:${address.port}`,
     serve: (ready) => {
       installation = ready;
     },
@@ -49,16 +57,25 @@ export async function listenApi(port: number, log: Log): Promise<ApiServer> {
   };
 }
 
-async function answer(
-  installation: Installation | undefined,
-  request: IncomingMessage,
-  response: ServerResponse,
-): Promise<void> {
-  checkSameMachine(request);
-  const url = URL.parse(request.url ?? '', `http://${API_HOST}`);
+interface Call {
+  readonly installation: Installation | undefined;
+  readonly rules: AccessRules;
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+}
+
+async function answer({ installation, rules, request, response }: Call): Promise<void> {
+  const url = URL.parse(request.url ?? '', BASE_URL);
+  const found = url === null ? undefined : findRoute(request.method ?? '', url.pathname);
+  // Before anything else is said: what there is is nobody's business who may not call it.
+  checkAccess(request, found?.route.access ?? 'token', rules);
   if (url === null) throw new KeelsonError('INVALID_ARGUMENT', 'path: expected a valid one');
+  if (found === undefined) {
+    const call = `${request.method} ${url.pathname.slice(0, 200)}`;
+    throw new KeelsonError('NOT_FOUND', `${call}: no such call`);
+  }
+  const { route, names } = found;
   if (installation === undefined) throw new KeelsonError('UNAVAILABLE', 'the orchestrator starts');
-  const { route, names } = findRoute(request.method ?? '', url.pathname);
   for (const name of url.searchParams.keys()) {
     if (route.query?.includes(name) === true) continue;
     throw new KeelsonError('INVALID_ARGUMENT', `query ${name.slice(0, 80)}: not known`);
@@ -67,14 +84,19 @@ async function answer(
   await route.handle(exchange);
 }
 
-function findRoute(method: string, pathname: string): { route: Route; names: string[] } {
+function findRoute(method: string, pathname: string): FoundRoute | undefined {
   const parts = pathname.split('/');
   for (const route of ROUTES) {
     if (route.method !== method) continue;
     const names = matchPath(route.path.split('/'), parts);
     if (names !== undefined) return { route, names };
   }
-  throw new KeelsonError('NOT_FOUND', `${method} ${pathname.slice(0, 200)}: no such call`);
+  return undefined;
+}
+
+interface FoundRoute {
+  readonly route: Route;
+  readonly names: string[];
 }
 
 function matchPath(pattern: readonly string[], parts: readonly string[]): string[] | undefined {
@@ -88,7 +110,8 @@ function matchPath(pattern: readonly string[], parts: readonly string[]): string
   return names;
 }
 
-function listen(server: Server, port: number): Promise<void> {
+function listen(server: Server, { host, port }: ApiOptions): Promise<void> {
+  const endpoint = `${isIP(host) === 6 ? `[${host}]` : host}:${port}`;
   return new Promise((resolve, reject) => {
     server.once('error', (cause) => {
       const isTaken = systemCodeOf(cause) === 'EADDRINUSE';
@@ -96,15 +119,20 @@ function listen(server: Server, port: number): Promise<void> {
         isTaken
           ? new KeelsonError(
               'IN_USE',
-              `listen on ${API_HOST}:${port}: the port is in use; is another orchestrator running? ` +
+              `listen on ${endpoint}: the port is in use; is another orchestrator running? ` +
                 'Stop it, or choose another port with --api-port',
               { cause },
             )
-          : new KeelsonError('IO_FAILED', `listen on ${API_HOST}:${port}: ${messageOf(cause)}`, {
-              cause,
-            }),
+          : new KeelsonError('IO_FAILED', `listen on ${endpoint}: ${messageOf(cause)}`, { cause }),
       );
     });
-    server.listen(port, API_HOST, resolve);
+    server.listen(port, host, resolve);
   });
+}
+
+/** Where programs of this machine reach what listens on `host`, in a URL. */
+function reachableHost(host: string): string {
+  if (host === '0.0.0.0') return '127.0.0.1';
+  if (host === '::') return '[::1]';
+  return isIP(host) === 6 ? `[${host}]` : host;
 }

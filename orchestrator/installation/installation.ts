@@ -1,4 +1,3 @@
-import { timingSafeEqual } from 'node:crypto';
 import type { Membership } from '../../controller/protocol/membership.ts';
 import { REGISTRATION_POLL_MS, type Registration } from '../../controller/protocol/registration.ts';
 import type { ControllerStatus } from '../../controller/protocol/status.ts';
@@ -15,6 +14,7 @@ import { Reconciler } from '../reconcile/reconciler.ts';
 import { Waiters } from '../reconcile/waiters.ts';
 import type { MembershipChange, Registry } from '../registry/registry.ts';
 import { makeVolumeView } from './make-view.ts';
+import { isSameSecret } from './same-secret.ts';
 
 export interface InstallationOptions {
   readonly registry: Registry;
@@ -252,10 +252,7 @@ export class Installation {
   }
 
   #authenticate(address: string, secret: string): void {
-    const expected = Buffer.from(this.registry.require(address).secret);
-    const got = Buffer.from(secret);
-    // The length is no secret: it is that of every volume's.
-    if (expected.length === got.length && timingSafeEqual(expected, got)) return;
+    if (isSameSecret(this.registry.require(address).secret, secret)) return;
     throw new KeelsonError(
       'UNAUTHENTICATED',
       `registry of ${address}: expected the volume's secret as bearer token`,

@@ -12,6 +12,8 @@ import { Registry } from '../../../../orchestrator/registry/registry.ts';
 import { makeNodes } from '../../../../orchestrator/start.ts';
 
 const PROGRAM = join(__dirname, 'fake-child.ts');
+/** Of every world. */
+export const TOKEN = '0123456789abcdef'.repeat(4);
 const WAIT_MS = 4_000;
 
 export interface WorldOptions {
@@ -19,6 +21,8 @@ export interface WorldOptions {
   readonly root?: string;
   readonly nodeCount?: number;
   readonly replaceAfterMs?: number;
+  /** The API asks for `TOKEN`. */
+  readonly isTokenRequired?: boolean;
 }
 
 /** An orchestrator over real HTTP and real child processes that only pretend. */
@@ -58,7 +62,9 @@ export class World {
     const root = options.root ?? mkdtempSync(join(tmpdir(), 'keelson-world-'));
     const registry = await Registry.open(root, nodeNames(options.nodeCount ?? 3));
     await makeNodes(root, registry);
-    return new World(options, root, registry, await listenApi(0, log));
+    const isTokenRequired = options.isTokenRequired ?? false;
+    const where = { host: '127.0.0.1', port: 0, token: TOKEN, isTokenRequired };
+    return new World(options, root, registry, await listenApi(where, log));
   }
 
   /** Stops everything; the directory stays for a next start when asked to. */
