@@ -16,9 +16,12 @@ const ORPHAN_MS = 500;
 async function main(): Promise<void> {
   Buffer.poolSize = SLAB_BYTES;
   const options = readOptions(process.argv.slice(2), process.env);
+  // Until it serves there is nothing to finish. As process 1 of a container it must say so itself:
+  // the kernel ends that one by no signal but SIGKILL.
+  let stop = (): void => process.exit(0);
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => stop());
   const controller = await startController(options);
-  for (const signal of ['SIGTERM', 'SIGINT'] as const)
-    process.once(signal, () => controller.stop());
+  stop = () => controller.stop();
   watchParent(process.env, () => {
     controller.stop();
     // Its replicas end as well, so what they still owe never comes.

@@ -5,11 +5,13 @@ import { fail } from './command.ts';
 import { CONTEXT, writeContext } from './context.ts';
 import { findEngine } from './engine.ts';
 import { buildImages, currentVersion, DEFAULT_BASE, LOCAL_BASE } from './images.ts';
+import { measureStart } from './measure-start.ts';
 
 const HELP = `npm run images -- [options]
 
 Bundles the programs, builds keelson/controller, keelson/replica and keelson/orchestrator on the
-Docker engine of DOCKER_HOST or of the socket, and shows their sizes.
+Docker engine of DOCKER_HOST or of the socket. Shows their sizes and how long a container of each
+takes from \`docker start\` until it runs, and until it answers its first request.
 
   --base IMAGE   Node.js 26 on Linux with glibc   (default: ${DEFAULT_BASE})
   --tag TAG      (default: the version in package.json)
@@ -27,10 +29,17 @@ async function main(): Promise<void> {
   const { engine, architecture } = await findEngine();
   await writeContext(CONTEXT, architecture);
   const images = await buildImages(engine, { base, tag, architecture, directory: CONTEXT });
+  print(['image', 'size', 'started', 'answers']);
   for (const role of ROLES) {
     const { Size: bytes } = await engine.getImage(images[role]).inspect();
-    process.stdout.write(`${images[role].padEnd(36)} ${(bytes / 1e6).toFixed(0)} MB\n`);
+    const { engineMs, answerMs } = await measureStart(engine, images, role);
+    const times = [engineMs, answerMs].map((ms) => `${ms.toFixed(0)} ms`);
+    print([images[role], `${(bytes / 1e6).toFixed(0)} MB`, ...times]);
   }
+}
+
+function print([first = '', ...rest]: readonly string[]): void {
+  process.stdout.write(`${first.padEnd(32)}${rest.map((cell) => cell.padStart(10)).join('')}\n`);
 }
 
 function readOptions() {

@@ -15,8 +15,12 @@ async function main(): Promise<void> {
     return;
   }
   const options = readOptions(process.argv.slice(2), process.env);
+  // Until it serves there is nothing to finish. As process 1 of a container it must say so itself:
+  // the kernel ends that one by no signal but SIGKILL.
+  let stop = (): void => process.exit(0);
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => stop());
   const replica = await startReplica(options);
-  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => replica.stop());
+  stop = () => replica.stop();
   watchParent(process.env, () => replica.stop());
   process.stdout.write(`ready ${options.host}:${replica.port}\n`);
   const { isFailure } = await replica.ended;
