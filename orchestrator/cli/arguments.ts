@@ -1,245 +1,193 @@
 import { parseArgs } from 'node:util';
-import { messageOf } from '../../replica/common/errors.ts';
-import { parseVolumeName, type VolumeName } from '../model/volume.ts';
-
-/** What the command line asks for. */
-export type Command = { readonly api: string; readonly output: 'table' | 'json' } & Verb;
-
-type Verb =
-  | { readonly kind: 'help' }
-  | {
-      readonly kind: 'volume create';
-      readonly volume: VolumeName;
-      readonly size?: string;
-      readonly labels: Readonly<Record<string, string>>;
-      readonly chapFile?: string;
-    }
-  | { readonly kind: 'volume ls'; readonly namespace?: string }
-  | { readonly kind: 'volume inspect'; readonly volume: VolumeName }
-  | {
-      readonly kind: 'volume update';
-      readonly volume: VolumeName;
-      readonly labelsAdd: Readonly<Record<string, string>>;
-      readonly labelsRemove: readonly string[];
-      readonly size?: string;
-      /** Null: initiators need not prove anything any more. */
-      readonly chapFile?: string | null;
-    }
-  | { readonly kind: 'volume rm'; readonly volume: VolumeName; readonly isForced: boolean }
-  | { readonly kind: 'volume watch'; readonly volume?: VolumeName }
-  | { readonly kind: 'chap secret' }
-  | { readonly kind: 'node ls' }
-  | { readonly kind: 'node cordon' | 'node uncordon'; readonly node: string };
+import { assert } from '../../replica/common/assert.ts';
+import { systemCodeOf } from '../../replica/common/errors.ts';
+import type { Command, Given, Option, Options } from './command.ts';
+import { UsageError } from './errors.ts';
+import { OUTPUT_FORMATS, type OutputFormat } from './output.ts';
 
 export const DEFAULT_API = 'http://127.0.0.1:5705';
 
-export const HELP = `keelson - replicated block volumes
+/** What every command takes. */
+export const COMMON_OPTIONS = {
+  output: {
+    type: 'text',
+    short: 'o',
+    value: OUTPUT_FORMATS.join('|'),
+    completes: OUTPUT_FORMATS,
+    about: 'how to print; default: table. wide has more columns',
+  },
+  api: { type: 'text', value: 'URL', about: `default: $KEELSON_API or ${DEFAULT_API}` },
+  'token-file': {
+    type: 'text',
+    value: 'FILE',
+    completes: 'file',
+    about: 'holds the token of the API; default: $KEELSON_TOKEN_FILE, or $KEELSON_TOKEN itself',
+  },
+  help: { type: 'flag', short: 'h', about: 'tells about a command' },
+} as const satisfies Options;
 
-  keelson volume create [--size 1Gi] [--label KEY=VALUE]... [--chap-file FILE] NAME
-  keelson volume ls
-  keelson volume inspect NAME
-  keelson volume update [--size 2Gi] [--label-add KEY=VALUE]... [--label-rm KEY]...
-                        [--chap-file FILE | --no-chap] NAME
-  keelson volume rm [--force] NAME
-  keelson volume watch [NAME]
-  keelson chap secret               prints a new random secret
-  keelson node ls
-  keelson node cordon NODE          no new copies there; those that it has stay
-  keelson node uncordon NODE
-
-NAME is NAME or NAMESPACE/NAME. An update acts on the live volume; a label that decides something
-takes the place of every other name for the same thing.
-
-  -n, --namespace NAMESPACE   default: default (ls: all)
-  -o, --output table|json     default: table
-      --api URL               default: $KEELSON_API or ${DEFAULT_API}
-
-Labels that decide something:
-  keelson.io/replicas=0..5             copies besides the first, default 0
-  keelson.io/failure-mode=soft|hard|alwayson
-  keelson.io/failure-tolerance=0..4    copies that may be missing in soft mode
-  keelson.io/initiators=NAME,NAME...   iSCSI names that may log in, default all
-  keelson.io/sanitize=allow|refuse     SANITIZE erases the volume for good, default refuse
-Names from StorageOS do the same: storageos.com/replicas, storageos.feature.replicas,
-storageos.com/failure.mode, storageos.com/failure.tolerance.
-
-CHAP: with a --chap-file only initiators that know a secret log in, discovery included. New logins go
-by a change at once; sessions that are there stay. The file is for its owner alone (chmod 600):
-  user NAME SECRET                     may log in; several lines are several users. NAME and SECRET are
-                                       node.session.auth.username and .password of open-iscsi
-  mutual-user NAME SECRET              what the target proves itself with to initiators that ask:
-                                       node.session.auth.username_in and .password_in
-  allow-short-secrets                  secrets below 12 bytes, where IPsec protects the network
-`;
-
-/** The command line does not say what to do: exit code 2. */
-export class UsageError extends Error {
-  constructor(message: string) {
-    super(`${message}; see keelson --help`);
-    this.name = 'UsageError';
-  }
+/** Where the orchestrator is, and what to show it. */
+export interface Access {
+  readonly api: string;
+  readonly tokenFile?: string;
+  readonly token?: string;
 }
 
-const OPTIONS = {
-  namespace: { type: 'string', short: 'n' },
-  output: { type: 'string', short: 'o' },
-  api: { type: 'string' },
-  help: { type: 'boolean', short: 'h' },
-  size: { type: 'string' },
-  label: { type: 'string', multiple: true },
-  'label-add': { type: 'string', multiple: true },
-  'label-rm': { type: 'string', multiple: true },
-  'chap-file': { type: 'string' },
-  'no-chap': { type: 'boolean' },
-  force: { type: 'boolean', short: 'f' },
-} as const;
+export interface CommandLine {
+  readonly command: Command;
+  readonly names: readonly string[];
+  readonly given: Given<Options>;
+  readonly output: OutputFormat;
+  readonly access: Access;
+}
 
-type Values = ReturnType<typeof parseValues>['values'];
+type Environment = Readonly<Record<string, string | undefined>>;
+type Values = Readonly<Record<string, string | boolean | (string | boolean)[] | undefined>>;
 
-/** Options that every command takes, and those that only some do. */
-const COMMON: readonly string[] = ['output', 'api', 'help'];
-const OWN: Readonly<Record<string, readonly string[]>> = {
-  'volume create': ['namespace', 'size', 'label', 'chap-file'],
-  'volume ls': ['namespace'],
-  'volume inspect': ['namespace'],
-  'volume update': ['namespace', 'size', 'label-add', 'label-rm', 'chap-file', 'no-chap'],
-  'volume rm': ['namespace', 'force'],
-  'volume watch': ['namespace'],
-  'chap secret': [],
-  'node ls': [],
-  'node cordon': [],
-  'node uncordon': [],
+/** Takes a value and may stand before the command: the loose look must not take that for a word. */
+const BEFORE_COMMAND: Options = {
+  ...COMMON_OPTIONS,
+  namespace: { type: 'text', short: 'n', value: 'NAMESPACE', about: '' },
 };
 
-/** Errors: UsageError; INVALID_ARGUMENT for a volume name that is none. */
-export function parseCommand(
+/** Errors: UsageError. */
+export function parseCommandLine(
   words: readonly string[],
-  environment: Readonly<Record<string, string | undefined>>,
-): Command {
-  const { values, positionals } = parseValues(words);
-  const output = values.output ?? 'table';
-  if (output !== 'table' && output !== 'json') {
-    throw new UsageError(`--output: expected table or json, got ${output}`);
+  commands: readonly Command[],
+  environment: Environment,
+): CommandLine {
+  const loose = parseArgs({
+    args: [...words],
+    options: forParseArgs(BEFORE_COMMAND),
+    strict: false,
+    allowPositionals: true,
+  });
+  if (loose.values.help === true || loose.positionals.length === 0) {
+    return parseHelp(loose.positionals, commands, environment);
   }
-  const api = values.api ?? environment.KEELSON_API ?? DEFAULT_API;
-  if (!URL.canParse(api)) throw new UsageError(`--api: expected a URL, got ${api}`);
-  const isHelp = values.help === true || positionals.length === 0 || positionals[0] === 'help';
-  const verb: Verb = isHelp ? { kind: 'help' } : parseVerb(positionals, values);
-  return { ...verb, api, output };
-}
-
-function parseValues(words: readonly string[]) {
-  try {
-    return parseArgs({ args: [...words], options: OPTIONS, allowPositionals: true });
-  } catch (error) {
-    throw new UsageError(messageOf(error).split('. ')[0] ?? 'unknown option');
-  }
-}
-
-function parseVerb(positionals: readonly string[], values: Values): Verb {
-  const [noun = '', action = '', ...names] = positionals;
-  const kind = `${noun} ${action}`.trim();
-  const own = OWN[kind];
-  if (own === undefined) throw new UsageError(`unknown command: ${kind}`);
-  const foreign = Object.keys(values).find((name) => !COMMON.includes(name) && !own.includes(name));
-  if (foreign !== undefined) throw new UsageError(`${kind} takes no --${foreign}`);
-  const { namespace } = values;
-  switch (kind) {
-    case 'volume create':
-      return {
-        kind,
-        volume: theVolume(kind, names, namespace),
-        labels: parseLabels('label', values.label ?? []),
-        ...(values.size === undefined ? {} : { size: values.size }),
-        ...(values['chap-file'] === undefined ? {} : { chapFile: values['chap-file'] }),
-      };
-    case 'volume update':
-      return { kind, volume: theVolume(kind, names, namespace), ...parseChanges(values) };
-    case 'volume inspect':
-      return { kind, volume: theVolume(kind, names, namespace) };
-    case 'volume rm':
-      return {
-        kind,
-        volume: theVolume(kind, names, namespace),
-        isForced: values.force === true,
-      };
-    case 'volume watch':
-      if (names.length === 0) return { kind };
-      return { kind, volume: theVolume(kind, names, namespace) };
-    case 'volume ls':
-      refuseNames(kind, names);
-      return namespace === undefined ? { kind } : { kind, namespace };
-    case 'node cordon':
-    case 'node uncordon':
-      return { kind, node: theOnly('node', kind, names) };
-    case 'chap secret':
-      refuseNames(kind, names);
-      return { kind };
-    default:
-      refuseNames(kind, names);
-      return { kind: 'node ls' };
-  }
-}
-
-function theVolume(
-  kind: string,
-  names: readonly string[],
-  namespace: string | undefined,
-): VolumeName {
-  const name = theOnly('volume', kind, names);
-  if (namespace !== undefined && name.includes('/')) {
-    throw new UsageError(`${kind}: give the namespace once, in ${name} or as --namespace`);
-  }
-  return parseVolumeName(name, namespace);
-}
-
-function theOnly(what: string, kind: string, names: readonly string[]): string {
-  const [name] = names;
-  if (name !== undefined && names.length === 1) return name;
-  throw new UsageError(`${kind}: expected one ${what}, got ${names.length}`);
-}
-
-function refuseNames(kind: string, names: readonly string[]): void {
-  if (names.length > 0) throw new UsageError(`${kind} takes no name, got ${names.join(' ')}`);
-}
-
-function parseChanges(values: Values) {
-  const labelsAdd = parseLabels('label-add', values['label-add'] ?? []);
-  const labelsRemove = values['label-rm'] ?? [];
-  const chapFile = parseChap(values);
-  const { size } = values;
-  const labelCount = Object.keys(labelsAdd).length + labelsRemove.length;
-  if (labelCount === 0 && chapFile === undefined && size === undefined) {
-    throw new UsageError(
-      'volume update: expected --size SIZE, --label-add KEY=VALUE, --label-rm KEY, --chap-file FILE or --no-chap',
-    );
-  }
+  const command = findCommand(loose.positionals, commands);
+  const { values, positionals } = parseStrictly(words, command);
+  const names = positionals.slice(command.words.split(' ').length);
+  checkCount(command, names);
   return {
-    ...{ labelsAdd, labelsRemove },
-    ...(size === undefined ? {} : { size }),
-    ...(chapFile === undefined ? {} : { chapFile }),
+    command,
+    names,
+    given: giveAll(command.options, values),
+    output: readOutput(values.output, command),
+    access: readAccess(values, environment),
   };
 }
 
-function parseChap(values: Values): string | null | undefined {
-  const file = values['chap-file'];
-  if (values['no-chap'] !== true) return file;
-  if (file === undefined) return null;
-  throw new UsageError('volume update: give --chap-file or --no-chap, not both');
+/** The command that the first words name. Errors: UsageError, with those that there are. */
+export function findCommand(words: readonly string[], commands: readonly Command[]): Command {
+  const [noun = '', verb = ''] = words;
+  const found = commands.find(({ words: named }) => named === noun || named === `${noun} ${verb}`);
+  if (found !== undefined) return found;
+  const verbs = commands
+    .filter(({ words: named }) => named.startsWith(`${noun} `))
+    .map(({ words: named }) => named.slice(noun.length + 1));
+  if (verbs.length === 0) throw new UsageError(`unknown command: ${noun}`);
+  const got = verb === '' ? 'nothing' : verb;
+  throw new UsageError(`keelson ${noun}: expected ${listOf(verbs)}, got ${got}`, noun);
 }
 
-function parseLabels(option: string, texts: readonly string[]): Record<string, string> {
-  const labels = new Map<string, string>();
-  for (const text of texts) {
-    const separatorIndex = text.indexOf('=');
-    if (separatorIndex < 1) throw new UsageError(`--${option}: expected KEY=VALUE, got ${text}`);
-    const key = text.slice(0, separatorIndex);
-    const value = text.slice(separatorIndex + 1);
-    const other = labels.get(key);
-    if (other !== undefined && other !== value) {
-      throw new UsageError(`--${option} ${key}: given as ${other} and as ${value}`);
-    }
-    labels.set(key, value);
+/** As `parseArgs` of Node.js wants to know them. */
+export function forParseArgs(options: Options) {
+  return Object.fromEntries(
+    Object.entries(options).map(([name, option]) => [name, describeOption(option)]),
+  );
+}
+
+/** `--help` anywhere is the help command with the words that stand there. */
+function parseHelp(
+  words: readonly string[],
+  commands: readonly Command[],
+  environment: Environment,
+): CommandLine {
+  const command = commands.find((candidate) => candidate.words === 'help');
+  assert(command !== undefined, 'there is a help command');
+  const names = words[0] === 'help' ? words.slice(1) : words;
+  const access = readAccess({}, environment);
+  return { command, names, given: giveAll(command.options, {}), output: 'table', access };
+}
+
+function parseStrictly(
+  words: readonly string[],
+  command: Command,
+): { values: Values; positionals: string[] } {
+  const known = forParseArgs({ ...COMMON_OPTIONS, ...command.options });
+  try {
+    return parseArgs({ args: [...words], options: known, allowPositionals: true });
+  } catch (error) {
+    throw new UsageError(explainRefusal(error, command), command.words);
   }
-  return Object.fromEntries(labels);
+}
+
+/** In our words: those of Node.js explain quoting to programmers. */
+function explainRefusal(error: unknown, { words, options }: Command): string {
+  const [name = 'such option'] = /--?[\w][\w-]*/.exec(String(error)) ?? [];
+  const known: Options = { ...COMMON_OPTIONS, ...options };
+  const option = /--([\w-]+)/.exec(String(error))?.[1] ?? '';
+  const found = known[option];
+  if (systemCodeOf(error) === 'ERR_PARSE_ARGS_UNKNOWN_OPTION' || found === undefined) {
+    return `${words} takes no ${name}`;
+  }
+  if (found.type === 'flag') return `${words}: --${option} takes no value`;
+  return `${words}: expected ${found.value} behind --${option}, or --${option}=${found.value}`;
+}
+
+function describeOption(option: Option) {
+  return {
+    type: option.type === 'flag' ? ('boolean' as const) : ('string' as const),
+    multiple: option.type === 'list',
+    ...(option.short === undefined ? {} : { short: option.short }),
+  };
+}
+
+/** Every option of the command: flags that were not given are false, lists empty. */
+function giveAll(options: Options, values: Values): Given<Options> {
+  return Object.fromEntries(
+    Object.entries(options).map(([name, option]) => {
+      const value = values[name];
+      if (option.type === 'flag') return [name, value === true];
+      return [name, option.type === 'list' ? (value ?? []) : value];
+    }),
+  ) as Given<Options>;
+}
+
+function checkCount({ words, operand }: Command, names: readonly string[]): void {
+  if (operand === undefined && names.length > 0) {
+    throw new UsageError(`${words} takes no name, got ${names.join(' ')}`, words);
+  }
+  if (operand === undefined || operand.count === 'any') return;
+  const isEnough = names.length === 1 || (operand.count === 'optional' && names.length === 0);
+  if (isEnough) return;
+  throw new UsageError(`${words}: expected one ${operand.what}, got ${names.length}`, words);
+}
+
+function readOutput(value: Values[string], { words }: Command): OutputFormat {
+  const name = value ?? 'table';
+  const format = OUTPUT_FORMATS.find((candidate) => candidate === name);
+  if (format !== undefined) return format;
+  throw new UsageError(`--output: expected ${listOf(OUTPUT_FORMATS)}, got ${name}`, words);
+}
+
+function readAccess(values: Values, environment: Environment): Access {
+  const api = String(values.api ?? environment.KEELSON_API ?? DEFAULT_API);
+  if (!/^https?:$/.test(URL.parse(api)?.protocol ?? '')) {
+    throw new UsageError(`--api: expected a URL such as ${DEFAULT_API}, got ${api}`);
+  }
+  const tokenFile = values['token-file'] ?? environment.KEELSON_TOKEN_FILE;
+  const { KEELSON_TOKEN: token } = environment;
+  return {
+    api,
+    ...(tokenFile === undefined ? {} : { tokenFile: String(tokenFile) }),
+    ...(token === undefined ? {} : { token }),
+  };
+}
+
+/** `a, b or c`. */
+export function listOf(words: readonly string[]): string {
+  const last = words.at(-1) ?? '';
+  return words.length < 2 ? last : `${words.slice(0, -1).join(', ')} or ${last}`;
 }

@@ -1,29 +1,18 @@
+import type { Labels, PolicyField } from '../model/labels.ts';
 import { formatSize } from '../model/size.ts';
-import type { CopyView, EventView, NodeView, VolumeView } from '../model/view.ts';
+import type { CopyView, EventView, VolumeView } from '../model/view.ts';
 import { addressOf, showInitiators } from '../model/volume.ts';
+import { formatTable } from './columns.ts';
+import type { Shown } from './output.ts';
 
 const BAR_CHARS = 20;
 
-/** Columns wide enough for their longest cell, two spaces apart. */
-export function formatTable(rows: readonly (readonly string[])[]): string {
-  const widths: number[] = [];
-  for (const row of rows) {
-    for (const [index, cell] of row.entries()) {
-      widths[index] = Math.max(widths[index] ?? 0, cell.length);
-    }
-  }
-  return rows
-    .map((row) =>
-      row
-        .map((cell, index) => cell.padEnd(widths[index] ?? 0))
-        .join('  ')
-        .trimEnd(),
-    )
-    .map((line) => `${line}\n`)
-    .join('');
-}
+/** Origins (view.ts) that need no words. */
+const OWN = /^(label |built in$)/;
 
-export function formatVolumes(volumes: readonly VolumeView[]): string {
+export function showVolumes(volumes: readonly VolumeView[]): Shown {
+  const header = ['VOLUME', 'SIZE', 'HEALTH', 'IN SYNC', 'FAILURE MODE', 'PORTAL', 'SESSIONS'];
+  const more = ['COPIES', 'CHAP', 'LABELS', 'TARGET'];
   const rows = volumes.map((volume) => [
     addressOf(volume),
     formatSize(volume.sizeBytes),
@@ -33,25 +22,23 @@ export function formatVolumes(volumes: readonly VolumeView[]): string {
     volume.portal,
     volume.controller.sessions === null ? '-' : String(volume.controller.sessions),
   ]);
-  const header = ['VOLUME', 'SIZE', 'HEALTH', 'IN SYNC', 'FAILURE MODE', 'PORTAL', 'SESSIONS'];
-  return formatTable([header, ...rows]);
-}
-
-export function formatNodes(nodes: readonly NodeView[]): string {
-  const rows = nodes.map((node) => [
-    node.name,
-    formatNodeState(node),
-    node.address,
-    String(node.copyCount),
-    node.directory,
-    node.downReason ?? '',
+  const further = volumes.map((volume) => [
+    volume.copies.map(formatPlace).join(','),
+    volume.chap,
+    formatLabels(volume.labels),
+    volume.targetName,
   ]);
-  return formatTable([['NODE', 'STATE', 'ADDRESS', 'COPIES', 'DIRECTORY', 'REASON'], ...rows]);
+  return {
+    table: formatTable([header, ...rows]),
+    wide: formatTable([
+      [...header, ...more],
+      ...rows.map((row, index) => [...row, ...(further[index] ?? [])]),
+    ]),
+  };
 }
 
-export function formatVolume(volume: VolumeView): string {
+export function showVolume(volume: VolumeView): Shown {
   const { controller, membership } = volume;
-  const labels = Object.entries(volume.labels).map(([label, value]) => `${label}=${value}`);
   const facts = formatTable([
     ['Volume:', addressOf(volume)],
     [
@@ -59,18 +46,21 @@ export function formatVolume(volume: VolumeView): string {
       volume.isDeleting ? 'deleting' : `${volume.health}, ${formatInSync(volume)} in sync`,
     ],
     ['Size:', formatSizes(volume)],
-    ['Replicas:', `${volume.replicas} (${volume.replicas + 1} copies)`],
-    ['Failure mode:', formatMode(volume)],
-    ['Labels:', labels.length === 0 ? 'none' : labels.join(' ')],
+    [
+      'Replicas:',
+      `${volume.replicas} (${volume.replicas + 1} copies)${formatOrigins(volume, ['replicas'])}`,
+    ],
+    ['Failure mode:', `${formatMode(volume)}${formatOrigins(volume, modeFields(volume))}`],
+    ['Labels:', formatLabels(volume.labels)],
     ['CHAP:', volume.chap],
-    ['Initiators:', showInitiators(volume.initiators)],
+    ['Initiators:', `${showInitiators(volume.initiators)}${formatOrigins(volume, ['initiators'])}`],
     ['Target:', volume.targetName],
     ['Portal:', volume.portal],
     ['URL:', iscsiUrl(volume)],
     ['Controller:', `${controller.process}, ${controller.sessions ?? 'unknown'} sessions`],
     ['Membership:', `epoch ${membership.epoch}, generation ${membership.generation}`],
   ]);
-  return `${facts}\n${formatCopies(volume.copies)}`;
+  return { table: `${facts}\n${formatCopies(volume.copies)}` };
 }
 
 function formatSizes({ sizeBytes, servedBytes }: VolumeView): string {
@@ -91,8 +81,23 @@ export function formatCopies(copies: readonly CopyView[]): string {
   return formatTable([['COPY', 'NODE', 'STATE', 'PROCESS', 'CONNECTED', 'ROLE', 'SYNC'], ...rows]);
 }
 
+/** As it happens: the day is today. */
 export function formatEvent({ time, volume, message }: EventView): string {
   return `${time.slice(11, 23)}  ${volume}: ${message}\n`;
+}
+
+/** Afterwards: with the day, and with the number to ask on from. */
+export function showEvents(events: readonly EventView[]): Shown {
+  const rows = events.map(({ time, volume, message }) => [
+    `${time.slice(0, 10)} ${time.slice(11, 23)}`,
+    volume,
+    message,
+  ]);
+  const numbers = events.map(({ sequence }) => String(sequence));
+  return {
+    table: formatTable(rows),
+    wide: formatTable(rows.map((row, index) => [numbers[index] ?? '', ...row])),
+  };
 }
 
 /** The address that libiscsi's tools and QEMU take. */
@@ -100,18 +105,35 @@ export function iscsiUrl({ portal, targetName }: VolumeView): string {
   return `iscsi://${portal}/${targetName}/0`;
 }
 
-function formatInSync({ copies, replicas }: VolumeView): string {
+export function formatInSync({ copies, replicas }: VolumeView): string {
   const inSyncCount = copies.filter(({ state }) => state === 'in-sync').length;
   return `${inSyncCount} of ${replicas + 1}`;
 }
 
-function formatNodeState({ downReason, isCordoned }: NodeView): string {
-  if (downReason !== null) return 'down';
-  return isCordoned ? 'cordoned' : 'available';
-}
-
 function formatMode({ failureMode, failureTolerance }: VolumeView): string {
   return failureMode === 'soft' ? `soft, tolerance ${failureTolerance}` : failureMode;
+}
+
+/** `env=prod tier=db`. */
+export function formatLabels(labels: Labels): string {
+  const pairs = Object.entries(labels).map(([label, value]) => `${label}=${value}`);
+  return pairs.length === 0 ? 'none' : pairs.join(' ');
+}
+
+/** Where a copy is, and what is special about it. */
+function formatPlace({ node, state, isPrimary }: CopyView): string {
+  if (isPrimary) return `${node}*`;
+  return state === 'in-sync' ? node : `${node}(${state})`;
+}
+
+function modeFields({ failureMode }: VolumeView): readonly PolicyField[] {
+  return failureMode === 'soft' ? ['failureMode', 'failureTolerance'] : ['failureMode'];
+}
+
+/** What decided it, where that is neither among the labels of the volume nor built in. */
+function formatOrigins({ origins }: VolumeView, fields: readonly PolicyField[]): string {
+  const named = fields.map((field) => origins[field]).filter((origin) => !OWN.test(origin));
+  return named.length === 0 ? '' : `, by ${[...new Set(named)].join(' and ')}`;
 }
 
 function formatProgress({ sync }: CopyView): string {

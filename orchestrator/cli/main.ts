@@ -1,28 +1,31 @@
-import { KeelsonError, messageOf } from '../../replica/common/errors.ts';
-import { ApiClient } from '../client/api-client.ts';
-import { parseCommand, UsageError } from './arguments.ts';
-import { runCommand } from './run.ts';
+import { text } from 'node:stream/consumers';
+import { messageOf } from '../../replica/common/errors.ts';
+import { EXIT_CODES, exitCodeOf } from './errors.ts';
+import { runCommandLine } from './run.ts';
+import type { Channel } from './terminal.ts';
 
-/** Exit codes: 0 done, 1 it failed, 2 the command line says nothing that can be done. */
 async function main(): Promise<number> {
   const ended = new AbortController();
   process.once('SIGINT', () => ended.abort());
   process.once('SIGTERM', () => ended.abort());
   try {
-    const command = parseCommand(process.argv.slice(2), process.env);
-    await runCommand(command, new ApiClient({ url: command.api }), {
-      write: (text) => process.stdout.write(text),
-      isInteractive: process.stdout.isTTY === true,
+    await runCommandLine(process.argv.slice(2), process.env, {
+      out: channelOf(process.stdout),
+      notes: channelOf(process.stderr),
       signal: ended.signal,
+      readInput: () => text(process.stdin),
     });
-    return 0;
+    return EXIT_CODES.done.code;
   } catch (error) {
-    // Anything else is a bug, and its stack is what one needs to see.
-    const isExpected = error instanceof KeelsonError || error instanceof UsageError;
-    if (!isExpected) throw error;
+    const code = exitCodeOf(error);
+    if (code === undefined) throw error; // a bug of ours: its stack is what one needs to see
     process.stderr.write(`keelson: ${messageOf(error)}\n`);
-    return error instanceof UsageError ? 2 : 1;
+    return code;
   }
+}
+
+function channelOf(stream: NodeJS.WriteStream): Channel {
+  return { write: (line) => stream.write(line), isInteractive: stream.isTTY === true };
 }
 
 // A reader such as `head` that has seen enough is no error.

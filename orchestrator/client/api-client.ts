@@ -7,8 +7,9 @@ import {
   systemCodeOf,
 } from '../../replica/common/errors.ts';
 import type { NodeUse } from '../model/node.ts';
+import type { RuleFields } from '../model/rule.ts';
 import type { VolumeUpdate } from '../model/update.ts';
-import type { EventView, NodeView, VolumeView } from '../model/view.ts';
+import type { EventView, NodeView, RuleView, VolumeView } from '../model/view.ts';
 import { addressOf, type VolumeName } from '../model/volume.ts';
 import { readServerSentEvents } from './server-sent-events.ts';
 
@@ -26,6 +27,21 @@ export interface ApiClientOptions {
   /** How long one answer may take. */
   readonly timeoutMs?: number;
 }
+
+export interface VolumeFilter {
+  readonly namespace?: string | undefined;
+  /** `env==prod,owner`; see selector.ts. */
+  readonly selector?: string | undefined;
+}
+
+export interface EventFilter {
+  readonly volume?: VolumeName | undefined;
+  readonly namespace?: string | undefined;
+  /** Only what came after the event of this number. */
+  readonly since?: number | undefined;
+}
+
+type Query = Readonly<Record<string, string | undefined>>;
 
 /** A deletion may take a child's whole grace period; everything else answers within seconds. */
 const TIMEOUT_MS = 35_000;
@@ -50,9 +66,8 @@ export class ApiClient {
     return this.#call('POST', '/v1/volumes', wish);
   }
 
-  volumes(namespace?: string): Promise<VolumeView[]> {
-    const query = namespace === undefined ? '' : `?${new URLSearchParams({ namespace })}`;
-    return this.#call('GET', `/v1/volumes${query}`);
+  volumes(filter: VolumeFilter = {}): Promise<VolumeView[]> {
+    return this.#call('GET', `/v1/volumes${queryOf({ ...filter })}`);
   }
 
   volume(name: VolumeName): Promise<VolumeView> {
@@ -67,17 +82,54 @@ export class ApiClient {
     await this.#call('DELETE', `/v1/volumes/${addressOf(name)}?force=${options.isForced}`);
   }
 
+  /** The same rule is found when it exists. */
+  createRule(rule: RuleFields): Promise<RuleView> {
+    return this.#call('POST', '/v1/rules', rule);
+  }
+
+  /** Creates it, or replaces the one of that name. */
+  putRule({ namespace, name, ...rest }: RuleFields): Promise<RuleView> {
+    return this.#call('PUT', `/v1/rules/${addressOf({ namespace, name })}`, rest);
+  }
+
+  rules(namespace?: string): Promise<RuleView[]> {
+    return this.#call('GET', `/v1/rules${queryOf({ namespace })}`);
+  }
+
+  rule(name: VolumeName): Promise<RuleView> {
+    return this.#call('GET', `/v1/rules/${addressOf(name)}`);
+  }
+
+  async deleteRule(name: VolumeName): Promise<void> {
+    await this.#call('DELETE', `/v1/rules/${addressOf(name)}`);
+  }
+
   nodes(): Promise<NodeView[]> {
     return this.#call('GET', '/v1/nodes');
   }
 
-  changeNode(node: string, use: Partial<NodeUse>): Promise<NodeView> {
-    return this.#call('PATCH', `/v1/nodes/${encodeURIComponent(node)}`, use);
+  node(name: string): Promise<NodeView> {
+    return this.#call('GET', nodePath(name));
   }
 
-  /** State changes from now on, until `signal` ends them or the orchestrator does. */
-  async *events(signal: AbortSignal): AsyncGenerator<EventView> {
-    const response = await this.#fetch('/v1/events', { signal });
+  changeNode(name: string, use: Partial<NodeUse>): Promise<NodeView> {
+    return this.#call('PATCH', nodePath(name), use);
+  }
+
+  async removeNode(name: string, options: { isForced: boolean }): Promise<void> {
+    await this.#call('DELETE', `${nodePath(name)}?force=${options.isForced}`);
+  }
+
+  /** What is kept of what happened. */
+  pastEvents(filter: EventFilter = {}): Promise<EventView[]> {
+    return this.#call('GET', `/v1/events${queryOf({ ...asQuery(filter), follow: 'false' })}`);
+  }
+
+  /**
+   * State changes from now on, or from `since` on, until `signal` ends them or the orchestrator does.
+   */
+  async *events(filter: EventFilter, signal: AbortSignal): AsyncGenerator<EventView> {
+    const response = await this.#fetch(`/v1/events${queryOf(asQuery(filter))}`, { signal });
     if (response.body === null) return;
     for await (const data of readServerSentEvents(response.body)) {
       yield JSON.parse(data) as EventView;
@@ -115,6 +167,27 @@ export class ApiClient {
         : `reach the orchestrator at ${this.#url}: ${messageOf(cause)}`;
     return new KeelsonError('UNAVAILABLE', message, { cause });
   }
+}
+
+function asQuery({ volume, namespace, since }: EventFilter): Query {
+  return {
+    volume: volume === undefined ? undefined : addressOf(volume),
+    namespace,
+    since: since === undefined ? undefined : String(since),
+  };
+}
+
+/** `?a=b&c=d` of what is not undefined. */
+function queryOf(query: Query): string {
+  const given = Object.entries(query).filter((pair): pair is [string, string] => {
+    return pair[1] !== undefined;
+  });
+  return given.length === 0 ? '' : `?${new URLSearchParams(given)}`;
+}
+
+/** Whatever was typed stays one part of the path. */
+function nodePath(name: string): string {
+  return `/v1/nodes/${encodeURIComponent(name)}`;
 }
 
 async function errorIn(response: Response): Promise<KeelsonError> {

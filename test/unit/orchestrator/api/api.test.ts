@@ -159,10 +159,10 @@ describe('the API', () => {
 
   test('merges in what the controller says', async () => {
     world.status = statusWith(1);
-    const [volume] = await world.client.volumes('default');
+    const [volume] = await world.client.volumes({ namespace: 'default' });
     expect(volume).toMatchObject({ health: 'degraded', controller: { sessions: 1 } });
     expect(volume?.copies.map(({ isPrimary }) => isPrimary)).toEqual([true, false, false]);
-    expect(await world.client.volumes('other')).toEqual([]);
+    expect(await world.client.volumes({ namespace: 'other' })).toEqual([]);
   });
 
   test('lists nodes with the copies they hold', async () => {
@@ -178,7 +178,7 @@ describe('the API', () => {
     const ended = new AbortController();
     // Others may come first: the processes of this volume are still starting.
     const heard = (async () => {
-      for await (const event of world.client.events(ended.signal)) {
+      for await (const event of world.client.events({}, ended.signal)) {
         if (event.message === 'something') return event;
       }
       return undefined;

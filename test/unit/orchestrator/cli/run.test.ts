@@ -1,9 +1,8 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { parseCommand } from '../../../../orchestrator/cli/arguments.ts';
 import { formatCopies } from '../../../../orchestrator/cli/format.ts';
-import { runCommand } from '../../../../orchestrator/cli/run.ts';
+import { typeOk } from '../support/command-line.ts';
 import { World } from '../support/world.ts';
 
 let world: World;
@@ -12,17 +11,7 @@ beforeAll(async () => {
 });
 afterAll(() => world.stop());
 
-async function keelson(line: string): Promise<string> {
-  let output = '';
-  await runCommand(parseCommand(line.split(' '), {}), world.client, {
-    write: (text) => {
-      output += text;
-    },
-    isInteractive: false,
-    signal: new AbortController().signal,
-  });
-  return output;
-}
+const keelson = (line: string) => typeOk(line, { environment: { KEELSON_API: world.api.url } });
 
 test('S32 keelson volume create prints the volume, and ls, inspect and rm find it', async () => {
   expect(
