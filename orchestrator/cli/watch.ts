@@ -1,5 +1,4 @@
 import { setInterval } from 'node:timers/promises';
-import { KeelsonError } from '../../replica/common/errors.ts';
 import type { ApiClient } from '../client/api-client.ts';
 import { addressOf, type VolumeName } from '../model/volume.ts';
 import type { Call } from './command.ts';
@@ -34,7 +33,6 @@ export async function watch(
     for await (const event of client.events(watched, signal)) {
       screen.print(await showItem(output, event, { table: formatEvent(event) }));
     }
-    throw new KeelsonError('UNAVAILABLE', 'the orchestrator has stopped');
   };
   const redraw = async () => {
     const read = () => readTable(client, watched, output === 'wide');

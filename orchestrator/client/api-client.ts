@@ -26,6 +26,8 @@ export interface ApiClientOptions {
   readonly token?: string;
   /** How long one answer may take. */
   readonly timeoutMs?: number;
+  /** How long one event stream is read before it is opened anew. */
+  readonly streamMs?: number;
 }
 
 export interface VolumeFilter {
@@ -46,6 +48,9 @@ type Query = Readonly<Record<string, string | undefined>>;
 /** A deletion may take a child's whole grace period; everything else answers within seconds. */
 const TIMEOUT_MS = 35_000;
 
+/** fetch gives up a stream on which nothing came for 300 s, and nothing may happen for longer. */
+const STREAM_MS = 240_000;
+
 /**
  * The orchestrator's HTTP API. It trusts the orchestrator's answers to have the shapes of view.ts.
  *
@@ -54,11 +59,14 @@ const TIMEOUT_MS = 35_000;
 export class ApiClient {
   readonly #url: string;
   readonly #timeoutMs: number;
+  readonly #streamMs: number;
   readonly #authorization: Readonly<Record<string, string>>;
 
-  constructor({ url, token, timeoutMs = TIMEOUT_MS }: ApiClientOptions) {
+  constructor(options: ApiClientOptions) {
+    const { url, token, timeoutMs = TIMEOUT_MS, streamMs = STREAM_MS } = options;
     this.#url = url.replace(/\/+$/, '');
     this.#timeoutMs = timeoutMs;
+    this.#streamMs = streamMs;
     this.#authorization = token === undefined ? {} : { authorization: `Bearer ${token}` };
   }
 
@@ -126,9 +134,30 @@ export class ApiClient {
   }
 
   /**
-   * State changes from now on, or from `since` on, until `signal` ends them or the orchestrator does.
+   * State changes from now on, or from `since` on, until `signal` ends them.
+   *
+   * Errors: UNAVAILABLE when the orchestrator ends; what `signal` says.
    */
   async *events(filter: EventFilter, signal: AbortSignal): AsyncGenerator<EventView> {
+    let { since } = filter;
+    for (;;) {
+      const renewal = AbortSignal.timeout(this.#streamMs);
+      try {
+        const either = AbortSignal.any([signal, renewal]);
+        for await (const event of this.#stream({ ...filter, since }, either)) {
+          since = event.sequence;
+          yield event;
+        }
+        throw new KeelsonError('UNAVAILABLE', `the orchestrator at ${this.#url} has stopped`);
+      } catch (error) {
+        if (signal.aborted) throw error;
+        if (!renewal.aborted)
+          throw error instanceof KeelsonError ? error : this.#unreachable(error);
+      }
+    }
+  }
+
+  async *#stream(filter: EventFilter, signal: AbortSignal): AsyncGenerator<EventView> {
     const response = await this.#fetch(`/v1/events${queryOf(asQuery(filter))}`, { signal });
     if (response.body === null) return;
     for await (const data of readServerSentEvents(response.body)) {
@@ -142,7 +171,19 @@ export class ApiClient {
       signal: AbortSignal.timeout(this.#timeoutMs),
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     });
-    return (await response.json()) as T;
+    return (await this.#jsonIn(response)) as T;
+  }
+
+  async #jsonIn(response: Response): Promise<unknown> {
+    const text = await response.text().catch((error: unknown) => {
+      throw this.#unreachable(error);
+    });
+    try {
+      return JSON.parse(text);
+    } catch (cause) {
+      const message = `${this.#url} answers, but not with JSON: expected an orchestrator there`;
+      throw new KeelsonError('PROTOCOL_VIOLATION', message, { cause });
+    }
   }
 
   async #fetch(path: string, init: RequestInit): Promise<Response> {
@@ -151,7 +192,7 @@ export class ApiClient {
       const headers = { 'content-type': 'application/json', ...this.#authorization };
       response = await fetch(`${this.#url}${path}`, { ...init, headers });
     } catch (error) {
-      if (init.signal?.reason?.name === 'AbortError') throw error;
+      if (init.signal?.reason?.name === 'AbortError') throw error; // by whoever called
       throw this.#unreachable(error);
     }
     if (!response.ok) throw await errorIn(response);

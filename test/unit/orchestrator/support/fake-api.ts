@@ -33,6 +33,11 @@ export class FakeApi {
         response.writeHead(status).end(JSON.stringify({ error: { code, message } }));
         return;
       }
+      if (answer instanceof Raw) {
+        response.writeHead(200).write(answer.text);
+        if (answer.isWhole) response.end();
+        return;
+      }
       response.writeHead(200).end(JSON.stringify(answer));
     });
   }
@@ -43,9 +48,18 @@ export class FakeApi {
     return api;
   }
 
-  get environment(): Record<string, string> {
+  get url(): string {
     const { port } = this.#server.address() as AddressInfo;
-    return { KEELSON_API: `http://127.0.0.1:${port}` };
+    return `http://127.0.0.1:${port}`;
+  }
+
+  get environment(): Record<string, string> {
+    return { KEELSON_API: this.url };
+  }
+
+  /** What happens when the orchestrator ends. */
+  cutConnections(): void {
+    this.#server.closeAllConnections();
   }
 
   /** What was asked since the last time. */
@@ -56,6 +70,18 @@ export class FakeApi {
   async stop(): Promise<void> {
     this.#server.closeAllConnections();
     await new Promise((resolve) => this.#server.close(resolve));
+  }
+}
+
+/** What is no JSON. */
+export class Raw {
+  readonly text: string;
+  /** Otherwise more may come: the answer stays open. */
+  readonly isWhole: boolean;
+
+  constructor(text: string, { isWhole } = { isWhole: true }) {
+    this.text = text;
+    this.isWhole = isWhole;
   }
 }
 
