@@ -41,11 +41,11 @@ export interface CommandLine {
   readonly access: Access;
 }
 
-type Environment = Readonly<Record<string, string | undefined>>;
-type Values = Readonly<Record<string, string | boolean | (string | boolean)[] | undefined>>;
+export type Environment = Readonly<Record<string, string | undefined>>;
+export type Values = Readonly<Record<string, string | boolean | (string | boolean)[] | undefined>>;
 
 /** Takes a value and may stand before the command: the loose look must not take that for a word. */
-const BEFORE_COMMAND: Options = {
+export const BEFORE_COMMAND: Options = {
   ...COMMON_OPTIONS,
   namespace: { type: 'text', short: 'n', value: 'NAMESPACE', about: '' },
 };
@@ -106,9 +106,8 @@ function parseHelp(
 ): CommandLine {
   const command = commands.find((candidate) => candidate.words === 'help');
   assert(command !== undefined, 'there is a help command');
-  const names = words[0] === 'help' ? words.slice(1) : words;
   const access = readAccess({}, environment);
-  return { command, names, given: giveAll(command.options, {}), output: 'table', access };
+  return { command, names: words, given: giveAll(command.options, {}), output: 'table', access };
 }
 
 function parseStrictly(
@@ -172,7 +171,8 @@ function readOutput(value: Values[string], { words }: Command): OutputFormat {
   throw new UsageError(`--output: expected ${listOf(OUTPUT_FORMATS)}, got ${name}`, words);
 }
 
-function readAccess(values: Values, environment: Environment): Access {
+/** Errors: UsageError. */
+export function readAccess(values: Values, environment: Environment): Access {
   const api = String(values.api ?? environment.KEELSON_API ?? DEFAULT_API);
   if (!/^https?:$/.test(URL.parse(api)?.protocol ?? '')) {
     throw new UsageError(`--api: expected a URL such as ${DEFAULT_API}, got ${api}`);

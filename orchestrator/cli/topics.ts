@@ -1,4 +1,6 @@
+import { formatTable } from './columns.ts';
 import { EXIT_CODES } from './errors.ts';
+import { LABELS } from './label-table.ts';
 
 /** Help on what is no command. */
 export interface Topic {
@@ -7,15 +9,13 @@ export interface Topic {
   readonly text: string;
 }
 
-const LABELS = `Labels that decide something, for a volume, a rule, or the defaults of a driver or class:
+const LABEL_LINES = formatTable(
+  Object.values(LABELS).map(({ label, values, about }) => [`  ${label}=${values}`, about]),
+);
 
-  keelson.io/replicas=0..5             copies besides the first, default 0
-  keelson.io/failure-mode=soft|hard|alwayson
-                                       what may be missing while the volume is used, default soft
-  keelson.io/failure-tolerance=0..4    copies that may be missing in soft mode
-  keelson.io/initiators=NAME,NAME...   iSCSI names that may log in, default all
-  keelson.io/sanitize=allow|refuse     SANITIZE erases the volume for good, default refuse
+const LABEL_TEXT = `Labels that decide something, for a volume, a rule, or the defaults of a driver or class:
 
+${LABEL_LINES}
 Names from StorageOS do the same: storageos.com/replicas, storageos.feature.replicas,
 storageos.com/failure.mode, storageos.com/failure.tolerance. All other labels are kept for you, and
 for selectors. A label of the volume goes before its rules, rules go before defaults.
@@ -38,7 +38,7 @@ const EXIT_CODE_LINES = Object.values(EXIT_CODES)
   .join('');
 
 export const TOPICS: readonly Topic[] = [
-  { name: 'labels', about: 'labels that decide something', text: LABELS },
+  { name: 'labels', about: 'labels that decide something', text: LABEL_TEXT },
   { name: 'chap', about: 'who may log in, and the file that says so', text: CHAP },
   { name: 'exit-codes', about: 'what a script can tell', text: EXIT_CODE_LINES },
 ];

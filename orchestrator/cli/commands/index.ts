@@ -1,5 +1,6 @@
 import type { Command } from '../command.ts';
 import { CHAP_COMMANDS } from './chap.ts';
+import { COMPLETION_COMMANDS } from './completion.ts';
 import { EVENT_COMMANDS } from './events.ts';
 import { HELP_COMMANDS } from './help.ts';
 import { NODE_COMMANDS } from './node.ts';
@@ -13,5 +14,6 @@ export const COMMANDS: readonly Command[] = [
   ...NODE_COMMANDS,
   ...EVENT_COMMANDS,
   ...CHAP_COMMANDS,
+  ...COMPLETION_COMMANDS,
   ...HELP_COMMANDS,
 ];

@@ -18,7 +18,7 @@ export interface Outcome {
   readonly error: unknown;
 }
 
-/** Runs one command line in this process. Words are what spaces separate. */
+/** Runs one command line in this process. Words are what spaces separate; "" is an empty one. */
 export async function type(line: string, typed: Typed = {}): Promise<Outcome> {
   const { environment = {}, isInteractive = false } = typed;
   const shown = { out: '', notes: '' };
@@ -35,7 +35,12 @@ export async function type(line: string, typed: Typed = {}): Promise<Outcome> {
     readInput: async () => typed.input ?? '',
   };
   try {
-    await runCommandLine(line.split(' ').filter(Boolean), environment, terminal);
+    const words = line.split(' ').filter(Boolean);
+    await runCommandLine(
+      words.map((word) => (word === '""' ? '' : word)),
+      environment,
+      terminal,
+    );
     return { ...shown, error: undefined };
   } catch (error) {
     return { ...shown, error };
