@@ -15,6 +15,11 @@ const project = (name, extra = {}) => ({
 const patient = { setupFilesAfterEnv: ['<rootDir>/test/support/patience.ts'] };
 
 export default {
-  projects: [project('unit'), project('tidy', patient), project('e2e', patient)],
+  projects: [
+    project('unit'),
+    project('tidy', patient),
+    project('e2e', patient),
+    project('docker', patient),
+  ],
   reporters: ['default', '<rootDir>/test/support/summary-reporter.mjs'],
 };

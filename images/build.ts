@@ -3,7 +3,7 @@ import { KeelsonError, messageOf } from '../replica/common/errors.ts';
 import { ROLES } from './bundle.ts';
 import { fail } from './command.ts';
 import { CONTEXT, writeContext } from './context.ts';
-import { findEngine } from './engine.ts';
+import { architectureOf, findEngine } from './engine.ts';
 import { buildImages, currentVersion, DEFAULT_BASE, LOCAL_BASE } from './images.ts';
 import { measureStart } from './measure-start.ts';
 
@@ -20,13 +20,17 @@ takes from \`docker start\` until it runs, and until it answers its first reques
 Where no registry can be reached: npm run images:base, npm run images -- --base ${LOCAL_BASE}
 `;
 
+/** As the image specification of the OCI has it. */
+const TAG = /^\w[\w.-]{0,127}$/;
+
 async function main(): Promise<void> {
   const { base, tag, help } = readOptions();
   if (help) {
     process.stdout.write(HELP);
     return;
   }
-  const { engine, architecture } = await findEngine();
+  const engine = await findEngine();
+  const architecture = await architectureOf(engine);
   await writeContext(CONTEXT, architecture);
   const images = await buildImages(engine, { base, tag, architecture, directory: CONTEXT });
   print(['image', 'size', 'started', 'answers']);
@@ -51,6 +55,7 @@ function readOptions() {
         help: { type: 'boolean', short: 'h', default: false },
       },
     });
+    if (!TAG.test(values.tag)) throw new Error(`--tag: expected a tag, got ${values.tag}`);
     return values;
   } catch (cause) {
     throw new KeelsonError('INVALID_ARGUMENT', `${messageOf(cause)}; see --help`, { cause });

@@ -12,12 +12,12 @@ interface BuildLine {
 /**
  * The engine that `docker` would use (DOCKER_HOST, or the socket), asked whether it is there.
  *
- * Errors: UNAVAILABLE, in one sentence; FAILED_PRECONDITION for an architecture without addons.
+ * Errors: UNAVAILABLE, in one sentence.
  */
-export async function findEngine(): Promise<{ engine: Docker; architecture: Architecture }> {
+export async function findEngine(): Promise<Docker> {
   const where = process.env.DOCKER_HOST ?? 'unix:///var/run/docker.sock';
   const engine = new Docker();
-  const { Arch: arch } = await engine.version().catch((error: unknown) => {
+  await engine.ping().catch((error: unknown) => {
     const hint =
       systemCodeOf(error) === 'EACCES'
         ? 'run this as root or as a member of the group docker'
@@ -25,7 +25,13 @@ export async function findEngine(): Promise<{ engine: Docker; architecture: Arch
     const message = `no Docker engine answers on ${where} (${messageOf(error)}); ${hint}`;
     throw new KeelsonError('UNAVAILABLE', message, { cause: error });
   });
-  if (arch in ARCHITECTURES) return { engine, architecture: arch as Architecture };
+  return engine;
+}
+
+/** Errors: FAILED_PRECONDITION for one without addons. */
+export async function architectureOf(engine: Docker): Promise<Architecture> {
+  const { Arch: arch } = await engine.version();
+  if (arch in ARCHITECTURES) return arch as Architecture;
   throw new KeelsonError(
     'FAILED_PRECONDITION',
     `images for ${arch}: expected an engine on ${Object.keys(ARCHITECTURES).join(' or ')}`,
@@ -47,14 +53,17 @@ export interface ImageBuild {
  * Errors: IO_FAILED with what the engine said last.
  */
 export async function buildImage(engine: Docker, build: ImageBuild): Promise<void> {
-  const context = packDirectory(build.directory);
-  const response = await engine.buildImage(context, {
-    t: build.image,
-    dockerfile: build.dockerfile,
-    buildargs: build.arguments,
-    networkmode: 'none',
-    forcerm: true,
-  });
+  const response = await engine
+    .buildImage(packDirectory(build.directory), {
+      t: build.image,
+      dockerfile: build.dockerfile,
+      buildargs: build.arguments,
+      networkmode: 'none',
+      forcerm: true,
+    })
+    .catch((cause: unknown) => {
+      throw new KeelsonError('IO_FAILED', `build ${build.image}: ${messageOf(cause)}`, { cause });
+    });
   const said: string[] = [];
   let failure: string | undefined;
   await new Promise<void>((resolve, reject) => {

@@ -44,6 +44,9 @@ const PEERS: readonly Peer[] = [
   program('tgtd', 'tgt'),
   program('tgtadm', 'tgt'),
   library('liblz4.so.1', 'liblz4-1'),
+  program('dockerd', 'docker.io'),
+  program('docker-init', 'docker.io'),
+  program('openssl', 'openssl'),
 ];
 
 /** User-mode Linux needs a shim on CPUs with AMX, which is compiled when it is used. */
@@ -75,7 +78,7 @@ function install(packages: readonly string[]): void {
 function aptGet(...args: readonly string[]): void {
   const { status, stdout, stderr } = spawnSync('apt-get', args, {
     encoding: 'utf8',
-    // Services of the peers (tgt, open-iscsi) must not start by themselves.
+    // Services of the peers (tgt, open-iscsi, Docker) must not start by themselves.
     env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive', RUNLEVEL: '1' },
   });
   if (status === 0) return;

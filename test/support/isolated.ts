@@ -9,7 +9,7 @@ const MARK = 'KEELSON_TEST_NETWORK';
  * them apart from whatever else listens on the machine. The namespace ends with its processes.
  */
 export function isolateNetwork(): void {
-  if (process.env[MARK] !== undefined) return;
+  if (isNetworkIsolated()) return;
   const program = [process.execPath, ...process.execArgv, ...process.argv.slice(1)];
   const script = 'ip link set lo up && exec "$@"';
   const { status, error } = spawnSync('unshare', ['--net', 'sh', '-c', script, 'sh', ...program], {
@@ -20,8 +20,13 @@ export function isolateNetwork(): void {
   process.exit(status ?? 1);
 }
 
+/** Whether it happened: the network of this process is nobody else's. */
+export function isNetworkIsolated(): boolean {
+  return process.env[MARK] !== undefined;
+}
+
 /** Whether this process may make network namespaces: root may, unless a container forbids it. */
 export function canIsolateNetwork(): boolean {
-  if (process.env[MARK] !== undefined) return true;
+  if (isNetworkIsolated()) return true;
   return spawnSync('unshare', ['--net', 'true'], { stdio: 'ignore' }).status === 0;
 }
