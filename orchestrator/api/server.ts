@@ -6,7 +6,8 @@ import type { Log } from '../../replica/common/log.ts';
 import type { Installation } from '../installation/installation.ts';
 import { type AccessRules, checkAccess } from './access.ts';
 import { sendError } from './http.ts';
-import { type Exchange, ROUTES, type Route } from './routes.ts';
+import { Query, type Route } from './route.ts';
+import { ROUTES } from './routes.ts';
 
 /** Where the API listens, and for whom. */
 export interface ApiOptions extends AccessRules {
@@ -76,12 +77,8 @@ async function answer({ installation, rules, request, response }: Call): Promise
   }
   const { route, names } = found;
   if (installation === undefined) throw new KeelsonError('UNAVAILABLE', 'the orchestrator starts');
-  for (const name of url.searchParams.keys()) {
-    if (route.query?.includes(name) === true) continue;
-    throw new KeelsonError('INVALID_ARGUMENT', `query ${name.slice(0, 80)}: not known`);
-  }
-  const exchange: Exchange = { installation, request, response, query: url.searchParams, names };
-  await route.handle(exchange);
+  const query = new Query(url.searchParams, route.query);
+  await route.handle({ installation, request, response, query, names });
 }
 
 function findRoute(method: string, pathname: string): FoundRoute | undefined {
@@ -104,7 +101,7 @@ function matchPath(pattern: readonly string[], parts: readonly string[]): string
   const names: string[] = [];
   for (const [index, part] of parts.entries()) {
     // Names are DNS labels, which need no percent-decoding; anything else is simply not found.
-    if (pattern[index] === '*') names.push(part);
+    if (pattern[index]?.startsWith('{')) names.push(part);
     else if (pattern[index] !== part) return undefined;
   }
   return names;

@@ -5,15 +5,18 @@ import { KeelsonError } from '../../replica/common/errors.ts';
 import type { EventLog } from '../events/event-log.ts';
 import type { AddressPlan, Endpoint } from '../model/address-plan.ts';
 import { explainChange } from '../model/explain.ts';
+import { type Selector, selects } from '../model/selector.ts';
 import { explainUpdate, type VolumeUpdate } from '../model/update.ts';
-import type { NodeCopyView, NodeView, VolumeView } from '../model/view.ts';
+import { VERSION } from '../model/version.ts';
+import type { VersionView, VolumeView } from '../model/view.ts';
 import { addressOf, type VolumeRecord, type VolumeRequest, whyDifferent } from '../model/volume.ts';
 import type { Platform, ProcessChange } from '../platforms/platform.ts';
-import { observeNodes } from '../reconcile/observe-nodes.ts';
 import { Reconciler } from '../reconcile/reconciler.ts';
 import { Waiters } from '../reconcile/waiters.ts';
 import type { MembershipChange, Registry } from '../registry/registry.ts';
 import { makeVolumeView } from './make-view.ts';
+import { Nodes } from './nodes.ts';
+import { Rules } from './rules.ts';
 import { isSameSecret } from './same-secret.ts';
 
 export interface InstallationOptions {
@@ -23,6 +26,13 @@ export interface InstallationOptions {
   readonly fetchStatus: (admin: Endpoint) => Promise<ControllerStatus | undefined>;
   /** How long a copy may be away before another is made on another node. */
   readonly replaceAfterMs: number;
+}
+
+/** Which volumes are asked for. */
+export interface VolumeFilter {
+  /** Undefined: of all. */
+  readonly namespace: string | undefined;
+  readonly selector: Selector;
 }
 
 /** A controller that waits for a registration with another revision. */
@@ -42,6 +52,8 @@ const MAX_REGISTRATION_WAITS = 16;
 export class Installation {
   readonly registry: Registry;
   readonly events: EventLog;
+  readonly rules: Rules;
+  readonly nodes: Nodes;
   readonly #platform: Platform;
   readonly #reconciler: Reconciler;
   readonly #fetchStatus: InstallationOptions['fetchStatus'];
@@ -55,6 +67,8 @@ export class Installation {
     this.#platform = options.makePlatform((change) => this.#reconciler.onProcessChange(change));
     const platform = this.#platform;
     this.#reconciler = new Reconciler({ registry, events, platform, fetchStatus, replaceAfterMs });
+    this.rules = new Rules(registry, events);
+    this.nodes = new Nodes({ registry, events, platform, reconciler: this.#reconciler });
     registry.subscribe((address) => this.#changed.resolve(address));
   }
 
@@ -98,7 +112,7 @@ export class Installation {
         `create volume ${address}: it exists and differs: ${difference}`,
       );
     }
-    const record = await this.registry.create(request, this.#downNodes());
+    const record = await this.registry.create(request, this.nodes.down);
     this.events.add(address, 'created');
     return { record, isNew: true };
   }
@@ -109,7 +123,7 @@ export class Installation {
    * Errors: NOT_FOUND; INVALID_ARGUMENT, naming the label; FAILED_PRECONDITION when nodes are too few.
    */
   async update(address: string, update: VolumeUpdate): Promise<void> {
-    const { before, after } = await this.registry.update(address, update, this.#downNodes());
+    const { before, after } = await this.registry.update(address, update, this.nodes.down);
     for (const message of explainUpdate(before, after)) this.events.add(address, message);
   }
 
@@ -143,39 +157,21 @@ export class Installation {
     const status = await this.#statusOf(record);
     // The record may have changed while the controller was asked.
     const latest = this.registry.get(address) ?? record;
-    return makeVolumeView(latest, this.#platform.observe(address), status, this.addresses);
+    return this.#makeView(latest, status);
   }
 
-  async views(namespace?: string): Promise<VolumeView[]> {
-    const records = this.registry
-      .list()
-      .filter(({ spec }) => namespace === undefined || spec.namespace === namespace);
+  /** Sorted by address. */
+  async views({ namespace, selector }: VolumeFilter): Promise<VolumeView[]> {
+    const records = this.registry.list().filter(({ spec, labels }) => {
+      return (namespace === undefined || spec.namespace === namespace) && selects(selector, labels);
+    });
     return Promise.all(
-      records.map(async (record) =>
-        makeVolumeView(
-          record,
-          this.#platform.observe(addressOf(record.spec)),
-          await this.#statusOf(record),
-          this.addresses,
-        ),
-      ),
+      records.map(async (record) => this.#makeView(record, await this.#statusOf(record))),
     );
   }
 
-  nodes(): NodeView[] {
-    const nodes = observeNodes(this.registry, this.#platform);
-    return nodes.map(({ name, address, directory, copyCount, isCordoned, isDraining, down }) => ({
-      ...{ name, address, directory, copyCount, isCordoned, isDraining },
-      copies: this.#copiesOn(name),
-      downReason: down?.reason ?? null,
-    }));
-  }
-
-  /** Keeps new copies off a node, or lets them come again. Errors: NOT_FOUND. */
-  async setCordoned(node: string, isCordoned: boolean): Promise<NodeView | undefined> {
-    await this.registry.changeNode(node, { isCordoned });
-    this.#reconciler.addAll(); // a volume may have waited for a node
-    return this.nodes().find(({ name }) => name === node);
+  version(): VersionView {
+    return { version: VERSION, platform: this.#platform.name };
   }
 
   /**
@@ -217,17 +213,14 @@ export class Installation {
     return change;
   }
 
-  #copiesOn(node: string): NodeCopyView[] {
-    return this.registry.list().flatMap(({ spec, membership }) =>
-      Object.entries(membership.copies)
-        .filter(([, copy]) => copy.node === node)
-        .map(([replicaId, { state }]) => ({ volume: addressOf(spec), replicaId, state })),
-    );
-  }
-
-  #downNodes(): Set<string> {
-    const down = this.#platform.observeNodes().filter((node) => node.down !== undefined);
-    return new Set(down.map(({ name }) => name));
+  #makeView(record: VolumeRecord, status: ControllerStatus | undefined): VolumeView {
+    const address = addressOf(record.spec);
+    return makeVolumeView(record, {
+      status,
+      processes: this.#platform.observe(address),
+      notes: this.#reconciler.notesOf(address),
+      addresses: this.addresses,
+    });
   }
 
   async #refuseIfUsed(record: VolumeRecord): Promise<void> {

@@ -8,16 +8,21 @@ import { addressOf, type VolumeRecord } from '../model/volume.ts';
 import type { ObservedProcess } from '../plan/observed.ts';
 import { controllerKey, replicaKey } from '../plan/processes.ts';
 
+/** What is known of a volume besides its record. */
+export interface SeenVolume {
+  /** What its controller says, if it answers. */
+  readonly status: ControllerStatus | undefined;
+  readonly processes: readonly ObservedProcess[];
+  readonly notes: readonly string[];
+  readonly addresses: AddressPlan;
+}
+
 /**
  * One volume as users see it: what should be, what the record says, which processes run, and what
  * the controller says, if it answers.
  */
-export function makeVolumeView(
-  record: VolumeRecord,
-  observed: readonly ObservedProcess[],
-  status: ControllerStatus | undefined,
-  addresses: AddressPlan,
-): VolumeView {
+export function makeVolumeView(record: VolumeRecord, seen: SeenVolume): VolumeView {
+  const { status, processes, notes, addresses } = seen;
   const { id, namespace, name, sizeBytes, replicas, failureMode, failureTolerance, initiators } =
     record.spec;
   const { version, epoch, generation } = record.membership;
@@ -38,11 +43,12 @@ export function makeVolumeView(
     initiators,
     isDeleting: record.isDeleting,
     health: healthOf(record, status),
+    notes,
     portal: showEndpoint(addresses.portal(record.slot)),
     targetName: targetNameOf(record.spec),
     membership: { version, epoch, generation },
     controller: {
-      process: stateOf(observed, controllerKey(address)),
+      process: stateOf(processes, controllerKey(address)),
       sessions: status?.target.sessions ?? null,
     },
     copies: Object.entries(record.membership.copies).map(([replicaId, copy]): CopyView => {
@@ -51,7 +57,7 @@ export function makeVolumeView(
         replicaId,
         node: copy.node,
         state: copy.state,
-        process: stateOf(observed, replicaKey(address, replicaId)),
+        process: stateOf(processes, replicaKey(address, replicaId)),
         isConnected: live?.isConnected ?? false,
         isPrimary: live?.isPrimary ?? false,
         isLeaving: record.leaving.includes(replicaId),
@@ -72,6 +78,6 @@ function healthOf(
   return status.health === 'healthy' && !isWhole ? 'degraded' : status.health;
 }
 
-function stateOf(observed: readonly ObservedProcess[], key: string): ProcessState {
-  return observed.find((process) => process.key === key)?.state ?? 'down';
+function stateOf(processes: readonly ObservedProcess[], key: string): ProcessState {
+  return processes.find((process) => process.key === key)?.state ?? 'down';
 }

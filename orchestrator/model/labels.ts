@@ -55,7 +55,7 @@ const SANITIZE: readonly string[] = ['allow', 'refuse'];
 export const MAX_LABELS = 64;
 /** Some 100 iSCSI names: the longest value that means anything. */
 export const MAX_LABEL_VALUE_CHARS = 8192;
-const LABEL_NAME = /^[a-zA-Z0-9][a-zA-Z0-9._/-]{0,316}$/;
+export const LABEL_NAME = /^[a-zA-Z0-9][a-zA-Z0-9._/-]{0,316}$/;
 
 /** Reads labels as they were given, whatever they mean. Errors: INVALID_ARGUMENT, naming the label. */
 export function decodeLabels(value: unknown): Labels {

@@ -1,5 +1,8 @@
 import { assert } from '../../replica/common/assert.ts';
+import { KeelsonError } from '../../replica/common/errors.ts';
+import { readBoolean, readObject } from '../../replica/common/validate.ts';
 import { MAX_NODES } from './layout.ts';
+import { refuseUnknownFields } from './volume.ts';
 
 /** What the orchestrator must remember of a node. */
 export interface NodeRecord {
@@ -35,4 +38,34 @@ export function nameNodes(nodes: readonly NodeRecord[], names: readonly string[]
     taken.add(number);
     return { name, number, isCordoned: false, isDraining: false, isPrepared: false };
   });
+}
+
+/** Reads the body of a change. Errors: INVALID_ARGUMENT, naming the field. */
+export function decodeNodeChange(value: unknown): Partial<NodeUse> {
+  const fields = readObject(value, 'node');
+  refuseUnknownFields(fields, ['isCordoned', 'isDraining']);
+  if (Object.keys(fields).length === 0) {
+    throw new KeelsonError('INVALID_ARGUMENT', 'node: expected isCordoned or isDraining');
+  }
+  const change: Partial<NodeUse> = {
+    ...(fields.isCordoned === undefined ? {} : { isCordoned: readBoolean(fields, 'isCordoned') }),
+    ...(fields.isDraining === undefined ? {} : { isDraining: readBoolean(fields, 'isDraining') }),
+  };
+  if (change.isDraining === true && change.isCordoned === false) {
+    throw new KeelsonError(
+      'INVALID_ARGUMENT',
+      'isCordoned: expected true, as a node that is drained takes no new copies, got false',
+    );
+  }
+  return change;
+}
+
+/** Draining cordons a node, and lets it so when it ends; uncordoning ends draining. */
+export function nextUse(use: NodeUse, { isCordoned, isDraining }: Partial<NodeUse>): NodeUse {
+  if (isCordoned === false) return { isCordoned: false, isDraining: false };
+  if (isDraining === true) return { isCordoned: true, isDraining: true };
+  return {
+    isCordoned: isCordoned ?? use.isCordoned,
+    isDraining: isDraining ?? use.isDraining,
+  };
 }

@@ -14,7 +14,12 @@ import {
   type Selector,
   selects,
 } from './selector.ts';
-import { checkDnsLabel, DEFAULT_NAMESPACE, refuseUnknownFields } from './volume.ts';
+import {
+  checkDnsLabel,
+  DEFAULT_NAMESPACE,
+  refuseUnknownFields,
+  type VolumeName,
+} from './volume.ts';
 
 export const RULE_ACTIONS = ['add'] as const;
 export type RuleAction = (typeof RULE_ACTIONS)[number];
@@ -66,6 +71,19 @@ export function decodeRule(value: unknown): Rule {
     weight:
       fields.weight === undefined ? 0 : readInteger(fields, 'weight', { min: 0, max: MAX_WEIGHT }),
   };
+}
+
+/** Reads a rule that is put at an address, which it need not repeat. Errors: as `decodeRule`. */
+export function decodeRuleAt(place: VolumeName, value: unknown): Rule {
+  const fields = readObject(value, 'rule');
+  for (const field of ['namespace', 'name'] as const) {
+    if (fields[field] === undefined || fields[field] === place[field]) continue;
+    throw new KeelsonError(
+      'INVALID_ARGUMENT',
+      `${field}: expected ${place[field]} as in the path, got ${JSON.stringify(fields[field])?.slice(0, 80)}`,
+    );
+  }
+  return decodeRule({ ...fields, namespace: place.namespace, name: place.name });
 }
 
 export function showRule(rule: Rule): RuleFields {

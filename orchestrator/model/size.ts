@@ -22,6 +22,9 @@ const UNIT_BYTES: Readonly<Record<string, number>> = {
   T: 1e12,
 };
 
+/** How people write a size. */
+export const SIZE = /^(\d{1,15}(?:\.\d{1,9})?)(Ki|Mi|Gi|Ti|k|M|G|T|)$/;
+
 /**
  * A volume size as people write it: `15`, `15Gi`, `1.5Ti`, `512M`.
  *
@@ -29,7 +32,7 @@ const UNIT_BYTES: Readonly<Record<string, number>> = {
  * Errors: INVALID_ARGUMENT when it is no quantity or out of range.
  */
 export function parseSize(text: string): number {
-  const match = /^(\d{1,15}(?:\.\d{1,9})?)(Ki|Mi|Gi|Ti|k|M|G|T|)$/.exec(text);
+  const match = SIZE.exec(text);
   const unitBytes = UNIT_BYTES[match?.[2] ?? 'none'];
   if (match === null || unitBytes === undefined) {
     throw invalid(text, 'expected a number of GiB or a quantity such as 15Gi, 512Mi or 1T');

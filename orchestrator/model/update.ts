@@ -33,7 +33,7 @@ export interface VolumeUpdate {
   readonly chap?: ChapCredentials | null;
 }
 
-const MAX_REMOVED_LABELS = 64;
+export const MAX_REMOVED_LABELS = 64;
 
 /** Reads the body of an update. Errors: INVALID_ARGUMENT, naming the field or the label. */
 export function decodeVolumeUpdate(value: unknown): VolumeUpdate {

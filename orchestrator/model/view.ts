@@ -29,6 +29,8 @@ export interface VolumeView {
   readonly initiators: readonly string[];
   readonly isDeleting: boolean;
   readonly health: Health;
+  /** What keeps it from what it should be, in plain words. */
+  readonly notes: readonly string[];
   /** `host:port` of the iSCSI portal. */
   readonly portal: string;
   readonly targetName: string;
@@ -86,6 +88,15 @@ export interface NodeCopyView {
   readonly volume: string;
   readonly replicaId: string;
   readonly state: CopyState;
+}
+
+export const PLATFORM_NAMES = ['process', 'docker', 'kubernetes'] as const;
+/** Where controllers and replicas run. */
+export type PlatformName = (typeof PLATFORM_NAMES)[number];
+
+export interface VersionView {
+  readonly version: string;
+  readonly platform: PlatformName;
 }
 
 /** A change of state in plain words. */

@@ -75,6 +75,9 @@ export interface VolumeName {
 
 export const DEFAULT_NAMESPACE = 'default';
 
+/** A name of a namespace, a volume or a rule: it is part of paths, target names and host names. */
+export const DNS_LABEL = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
+
 export function replicaIdOf(replicaNumber: number): string {
   return `r${replicaNumber}`;
 }
@@ -211,7 +214,7 @@ export function showLabels(labels: Labels): string {
 
 /** Errors: INVALID_ARGUMENT. */
 export function checkDnsLabel(what: string, value: string): void {
-  if (/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/.test(value)) return;
+  if (DNS_LABEL.test(value)) return;
   throw new KeelsonError(
     'INVALID_ARGUMENT',
     `${what} ${JSON.stringify(value.slice(0, 80))}: expected 1 to 63 of a-z, 0-9 and -, ` +

@@ -1,12 +1,14 @@
 import type { VolumeSpec } from '../../controller/protocol/registration.ts';
 import type { AddressPlan } from '../model/address-plan.ts';
 import type { ProcessIdentity } from '../model/instance.ts';
+import type { PlatformName } from '../model/view.ts';
 import type { RemovedCopy, VolumeRecord } from '../model/volume.ts';
 import type { ObservedNode, ObservedProcess } from '../plan/observed.ts';
 import type { ProcessSpec } from '../plan/processes.ts';
 
 /** Where controllers and replicas run: child processes, a Docker engine, Kubernetes. */
 export interface Platform {
+  readonly name: PlatformName;
   readonly addresses: AddressPlan;
   /** The processes of a volume (`namespace/name`) that it has started, dead ones included. */
   observe(volume: string): readonly ObservedProcess[];

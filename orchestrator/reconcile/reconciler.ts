@@ -59,6 +59,11 @@ export class Reconciler {
     for (const { spec } of this.#options.registry.list()) this.add(addressOf(spec));
   }
 
+  /** What keeps the volume from what it should be, as its last plan had it. */
+  notesOf(address: string): readonly string[] {
+    return this.#notes.get(address) ?? [];
+  }
+
   /** Starts nothing any more. */
   close(): void {
     this.#queue.close();

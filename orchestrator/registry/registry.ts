@@ -6,7 +6,7 @@ import { parseJson } from '../../replica/common/validate.ts';
 import type { AddressPlan } from '../model/address-plan.ts';
 import type { StartedInstance } from '../model/instance.ts';
 import type { Policy } from '../model/labels.ts';
-import { type NodeRecord, nameNodes } from '../model/node.ts';
+import { type NodeRecord, type NodeUse, nameNodes, nextUse } from '../model/node.ts';
 import type { Rule } from '../model/rule.ts';
 import type { VolumeUpdate } from '../model/update.ts';
 import { addressOf, type VolumeRecord, type VolumeRequest } from '../model/volume.ts';
@@ -23,6 +23,7 @@ import {
   withStartedInstance,
   withUpdate,
 } from './edits.ts';
+import { checkDrain, requireNode, withNodeUse, withoutNode } from './node-edits.ts';
 import { ruleIn, withoutRule, withRule } from './rule-edits.ts';
 import { decodeState, encodeState, type State } from './state.ts';
 import { StateFile } from './state-file.ts';
@@ -153,6 +154,30 @@ export class Registry {
       const change = (node: NodeRecord) => (node.name === name ? { ...node, ...changes } : node);
       return { ...state, nodes: state.nodes.map(change) };
     });
+  }
+
+  /**
+   * Changes which copies a node takes and keeps.
+   *
+   * Errors: NOT_FOUND; FAILED_PRECONDITION when it is to be drained, which would never end.
+   */
+  async useNode(name: string, change: Partial<NodeUse>, downNodes: DownNodes): Promise<void> {
+    await this.#change((state) => {
+      const use = requireNode(state, name);
+      const next = nextUse(use, change);
+      if (next.isDraining && !use.isDraining) checkDrain(state, name, loadsOf(state, downNodes));
+      return withNodeUse(state, name, next);
+    });
+  }
+
+  /**
+   * Forgets a node that holds nothing, or when forced nothing that is in-sync; returns what that
+   * changed about volumes.
+   *
+   * Errors: NOT_FOUND; FAILED_PRECONDITION.
+   */
+  removeNode(name: string, options: { isForced: boolean }): Promise<readonly RecordChange[]> {
+    return this.#change((state) => withoutNode(state, name, options));
   }
 
   /**

@@ -41,6 +41,7 @@ interface Slot {
 
 /** Embedded mode: every controller and replica is a child process, every node a directory. */
 export class ProcessPlatform implements Platform {
+  readonly name = 'process';
   readonly addresses = LOOPBACK_ADDRESSES;
   readonly #options: ProcessPlatformOptions;
   readonly #processSpace = readProcessSpace();

@@ -262,7 +262,7 @@ describe('the registry over HTTP', () => {
     });
 
     test('refuses what is no revision', async () => {
-      expect((await askAfter('x')).body).toContain('after: expected the revision that is known');
+      expect((await askAfter('x')).body).toContain('query after: expected a whole number, got');
     });
   });
 
