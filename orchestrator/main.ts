@@ -6,8 +6,11 @@ import { makeLog } from '../replica/common/log.ts';
 import { EventLog } from './events/event-log.ts';
 import { showEndpoint } from './model/address-plan.ts';
 import { addressOf, type VolumeRecord } from './model/volume.ts';
-import { HELP, parseOptions } from './options.ts';
+import { HELP, type Options, parseOptions } from './options.ts';
+import { docker } from './platforms/docker/docker.ts';
+import type { PlatformKind } from './platforms/platform-kind.ts';
 import { warmCompileCache } from './platforms/process/compile-cache.ts';
+import { embedded } from './platforms/process/embedded.ts';
 import { type Orchestrator, startOrchestrator } from './start.ts';
 
 /** npm passes a Ctrl-C on to a process that the terminal has already told: one press, two signals. */
@@ -27,15 +30,20 @@ async function main(): Promise<void> {
     print(`${time.slice(11, 23)}  ${volume}: ${message}\n`),
   );
   print(`keelson starts on ${options.root}\n`);
+  const kind = options.docker === undefined ? await embeddedKind(options) : docker(options.docker);
+  const log = makeLog({ component: 'orchestrator' });
+  const orchestrator = await startOrchestrator({ ...options, events, log, kind });
+  stopOnSignal(orchestrator);
+  await announce(orchestrator);
+}
+
+async function embeddedKind(options: Options): Promise<PlatformKind> {
   const programs = {
     controller: join(import.meta.dirname, '../controller/main.ts'),
     replica: join(import.meta.dirname, '../replica/main.ts'),
   };
   await warmCompileCache(options.root, Object.values(programs));
-  const log = makeLog({ component: 'orchestrator' });
-  const orchestrator = await startOrchestrator({ ...options, events, log, programs });
-  stopOnSignal(orchestrator);
-  await announce(orchestrator);
+  return embedded({ ...options, programs });
 }
 
 /** Prints the line that scripts wait for, once, when the first volume can be used. */

@@ -5,6 +5,12 @@ import { KeelsonError, messageOf } from '../replica/common/errors.ts';
 import { ORCHESTRATOR_PORT } from '../replica/common/limits.ts';
 import { isLoopback } from './api/access.ts';
 import { MAX_NODES } from './model/layout.ts';
+import { VERSION } from './model/version.ts';
+import type { DockerOptions } from './platforms/docker/docker.ts';
+import { DEFAULT_ENGINE } from './platforms/docker/engine-address.ts';
+import { DEFAULT_DATA_ROOT, readNodeOptions } from './platforms/docker/node-option.ts';
+import { DEFAULT_NETWORK_PREFIX, readNetworkPrefix } from './platforms/docker/private-networks.ts';
+import { DEFAULT_NODE_COUNT } from './platforms/process/embedded.ts';
 
 export interface Options {
   readonly isHelp: boolean;
@@ -19,11 +25,14 @@ export interface Options {
   readonly isTokenRequired: boolean;
   /** Create default/demo when there is no volume at all. */
   readonly hasDemo: boolean;
+  /** undefined on the embedded platform. */
+  readonly docker: DockerOptions | undefined;
   /** How long a copy's node may be down before another copy is made on another node. */
   readonly replaceAfterMs: number;
 }
 
-export const DEFAULT_NODE_COUNT = 3;
+/** One node, this machine's engine: for trying things out. */
+const DEFAULT_NODE = 'name=node1';
 
 const DEFAULT_REPLACE_AFTER_SECONDS = 60;
 const MAX_REPLACE_AFTER_SECONDS = 86_400;
@@ -39,6 +48,19 @@ export const HELP = `npm start -- [options]
   --replace-after ${DEFAULT_REPLACE_AFTER_SECONDS}  seconds that a copy may be away before another node gets one
   --no-demo         do not create the volume default/demo on an empty installation
   --help
+
+On Docker, with --platform docker, nodes are engines and processes containers:
+
+  --node name=NAME[,data=DIR][,engine=URL][,tls=DIR][,address=ADDRESS]     once for each node
+                    data     its directory            (default: ${DEFAULT_DATA_ROOT}/NAME)
+                    engine   unix:///SOCKET, tcp://HOST:PORT or ssh://USER@HOST
+                                                      (default: ${DEFAULT_ENGINE})
+                    tls      ca.pem, cert.pem, key.pem for a tcp engine
+                    address  shown to people
+                    or $KEELSON_NODES, with ; between them
+  --network-prefix ${DEFAULT_NETWORK_PREFIX}   two octets of the private networks, one a volume
+  --image-prefix keelson/  --image-tag ${VERSION}
+  --name-prefix keelson    before the names of containers and networks
 `;
 
 /** Errors: INVALID_ARGUMENT. */
@@ -59,6 +81,7 @@ export function parseOptions(
     apiHost,
     isTokenRequired: values['require-token'] === true || !isLoopback(apiHost),
     hasDemo: values['no-demo'] !== true,
+    docker: readDocker(values, environment),
     replaceAfterMs: readNumber('--replace-after', replaceAfter, replaceAfterRange) * 1000,
   };
 }
@@ -75,6 +98,12 @@ function parseValues(words: readonly string[]) {
         'require-token': { type: 'boolean' },
         'replace-after': { type: 'string' },
         'no-demo': { type: 'boolean' },
+        platform: { type: 'string' },
+        node: { type: 'string', multiple: true },
+        'network-prefix': { type: 'string' },
+        'name-prefix': { type: 'string' },
+        'image-prefix': { type: 'string' },
+        'image-tag': { type: 'string' },
         help: { type: 'boolean', short: 'h' },
       },
     }).values;
@@ -82,6 +111,44 @@ function parseValues(words: readonly string[]) {
     const reason = messageOf(cause).split('. ')[0] ?? '';
     throw new KeelsonError('INVALID_ARGUMENT', `${reason}; see --help`, { cause });
   }
+}
+
+type Values = ReturnType<typeof parseValues>;
+
+const DOCKER_ONLY = [
+  ...(['node', 'network-prefix', 'name-prefix', 'image-prefix', 'image-tag'] as const),
+];
+const EMBEDDED_ONLY = ['nodes', 'no-demo'] as const;
+
+function readDocker(
+  values: Values,
+  environment: Readonly<Record<string, string | undefined>>,
+): DockerOptions | undefined {
+  const platform = values.platform ?? environment.KEELSON_PLATFORM ?? 'process';
+  if (platform !== 'process' && platform !== 'docker') {
+    throw invalid(`--platform: expected process or docker, got ${platform.slice(0, 40)}`);
+  }
+  const foreign = platform === 'docker' ? EMBEDDED_ONLY : DOCKER_ONLY;
+  const given = foreign.find((option) => values[option] !== undefined);
+  if (given !== undefined) throw invalid(`--${given}: not with --platform ${platform}`);
+  if (platform === 'process') return undefined;
+  const listed = (environment.KEELSON_NODES ?? '').split(';').filter((node) => node !== '');
+  const nodes = values.node ?? listed;
+  const namePrefix = values['name-prefix'] ?? 'keelson';
+  if (!/^[a-zA-Z0-9][a-zA-Z0-9_-]{0,31}$/.test(namePrefix)) {
+    throw invalid('--name-prefix: expected 1 to 32 letters, digits, _ and -');
+  }
+  return {
+    nodes: readNodeOptions(nodes.length === 0 ? [DEFAULT_NODE] : nodes),
+    networkPrefix: readNetworkPrefix(values['network-prefix'] ?? DEFAULT_NETWORK_PREFIX),
+    namePrefix,
+    imagePrefix: values['image-prefix'] ?? 'keelson/',
+    imageTag: values['image-tag'] ?? VERSION,
+  };
+}
+
+function invalid(message: string): KeelsonError {
+  return new KeelsonError('INVALID_ARGUMENT', `${message}; see --help`);
 }
 
 function readAddress(option: string, text: string): string {

@@ -4,6 +4,8 @@ import { assert } from '../../replica/common/assert.ts';
 import { KeelsonError, messageOf, systemCodeOf } from '../../replica/common/errors.ts';
 import type { Log } from '../../replica/common/log.ts';
 import type { Installation } from '../installation/installation.ts';
+import type { Endpoint } from '../model/address-plan.ts';
+import type { RegistryDoors } from '../platforms/platform-kind.ts';
 import { type AccessRules, checkAccess } from './access.ts';
 import { sendError } from './http.ts';
 import { Query, type Route } from './route.ts';
@@ -19,8 +21,7 @@ export interface ApiOptions extends AccessRules {
 /** Only for taking the path of a request apart. */
 const BASE_URL = 'http://127.0.0.1';
 
-export interface ApiServer {
-  readonly url: string;
+export interface ApiServer extends RegistryDoors {
   /** From here on requests are answered; until then they are told to come back. */
   serve(installation: Installation): void;
   close(): Promise<void>;
@@ -34,38 +35,66 @@ export interface ApiServer {
  */
 export async function listenApi(options: ApiOptions, log: Log): Promise<ApiServer> {
   let installation: Installation | undefined;
-  const server = createServer((request, response) => {
-    answer({ installation, rules: options, request, response }).catch((error: unknown) => {
-      if (!(error instanceof KeelsonError)) {
-        log.error('request failed', { path: request.url, error: String(error) });
-      }
-      sendError(response, error);
+  const makeServer = (isDoor: boolean) =>
+    createServer((request, response) => {
+      const call = { installation, rules: options, isDoor, request, response };
+      answer(call).catch((error: unknown) => {
+        if (!(error instanceof KeelsonError)) {
+          log.error('request failed', { path: request.url, error: String(error) });
+        }
+        sendError(response, error);
+      });
     });
-  });
+  const server = makeServer(false);
   await listen(server, options);
   const address = server.address() as AddressInfo | null;
   assert(address !== null, 'a listening server has an address');
+  const { port } = address;
+  const doors = new Map<string, Server>();
   return {
-    url: `http://${reachableHost(options.host)}:${address.port}`,
+    url: `http://${reachableHost(options.host)}:${port}`,
+    port,
     serve: (ready) => {
       installation = ready;
     },
-    close: () =>
-      new Promise((resolve) => {
-        server.close(() => resolve());
-        server.closeAllConnections(); // event streams would never end by themselves
-      }),
+    openDoor: async (host) => {
+      // What listens everywhere listens there, too.
+      if (doors.has(host) || isEverywhere(options.host) || host === options.host) return;
+      const door = makeServer(true);
+      doors.set(host, door);
+      await listen(door, { host, port }).catch((error: unknown) => {
+        doors.delete(host);
+        throw error;
+      });
+    },
+    closeDoor: (host) => {
+      doors.get(host)?.close();
+      doors.get(host)?.closeAllConnections();
+      doors.delete(host);
+    },
+    close: async () => {
+      await Promise.all([server, ...doors.values()].map(closeServer));
+    },
   };
+}
+
+function closeServer(server: Server): Promise<void> {
+  return new Promise((resolve) => {
+    server.close(() => resolve());
+    server.closeAllConnections(); // event streams would never end by themselves
+  });
 }
 
 interface Call {
   readonly installation: Installation | undefined;
   readonly rules: AccessRules;
+  /** It came in where only the registry is served. */
+  readonly isDoor: boolean;
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
 }
 
-async function answer({ installation, rules, request, response }: Call): Promise<void> {
+async function answer({ installation, rules, isDoor, request, response }: Call): Promise<void> {
   const url = URL.parse(request.url ?? '', BASE_URL);
   const found = url === null ? undefined : findRoute(request.method ?? '', url.pathname);
   // Before anything else is said: what there is is nobody's business who may not call it.
@@ -76,6 +105,9 @@ async function answer({ installation, rules, request, response }: Call): Promise
     throw new KeelsonError('NOT_FOUND', `${call}: no such call`);
   }
   const { route, names } = found;
+  if (isDoor && route.access !== 'volume-secret') {
+    throw new KeelsonError('NOT_FOUND', 'here is the registry for controllers and nothing else');
+  }
   if (installation === undefined) throw new KeelsonError('UNAVAILABLE', 'the orchestrator starts');
   const query = new Query(url.searchParams, route.query);
   await route.handle({ installation, request, response, query, names });
@@ -107,7 +139,7 @@ function matchPath(pattern: readonly string[], parts: readonly string[]): string
   return names;
 }
 
-function listen(server: Server, { host, port }: ApiOptions): Promise<void> {
+function listen(server: Server, { host, port }: Endpoint): Promise<void> {
   const endpoint = `${isIP(host) === 6 ? `[${host}]` : host}:${port}`;
   return new Promise((resolve, reject) => {
     server.once('error', (cause) => {
@@ -125,6 +157,10 @@ function listen(server: Server, { host, port }: ApiOptions): Promise<void> {
     });
     server.listen(port, host, resolve);
   });
+}
+
+function isEverywhere(host: string): boolean {
+  return host === '0.0.0.0' || host === '::';
 }
 
 /** Where programs of this machine reach what listens on `host`, in a URL. */

@@ -31,12 +31,15 @@ export function chooseNodes(
  * Refuses a number of replicas for which there are too few nodes (S4): those that hold a copy of the
  * volume, and those that may take one.
  *
+ * @param by who wants that many, such as ` by rule default/three`
+ *
  * Errors: FAILED_PRECONDITION.
  */
 export function checkRoom(
   replicas: number,
   nodes: readonly NodeLoad[],
   taken: ReadonlySet<string> = new Set(),
+  by = '',
 ): void {
   const usable = nodes.filter(({ name, refusal }) => refusal === undefined || taken.has(name));
   if (usable.length > replicas) return;
@@ -45,7 +48,7 @@ export function checkRoom(
     .map(({ name, refusal }) => `, ${name} ${refusal}`);
   throw new KeelsonError(
     'FAILED_PRECONDITION',
-    `place ${replicas + 1} copies (replicas=${replicas}): limited by the number of nodes, ` +
+    `place ${replicas + 1} copies (replicas=${replicas}${by}): limited by the number of nodes, ` +
       `expected at least ${replicas + 1}, got ${usable.length}${refusals.join('')}; ` +
       'ask for fewer replicas or add nodes',
   );

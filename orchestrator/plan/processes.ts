@@ -15,6 +15,8 @@ interface ProcessBase {
 
 export interface ControllerProcess extends ProcessBase {
   readonly role: 'controller';
+  /** Those of its copies, in-sync ones first: the nearest places to run it. */
+  readonly nodes: readonly string[];
 }
 
 export interface ReplicaProcess extends ProcessBase {
@@ -53,12 +55,20 @@ export function processesOf(record: VolumeRecord): ProcessSpec[] {
   );
   const controller: ControllerProcess = {
     role: 'controller',
+    nodes: nodesByState(record),
     key: controllerKey(address),
     volume,
     secret,
     slot,
   };
   return [...replicas, controller];
+}
+
+function nodesByState({ membership }: VolumeRecord): string[] {
+  const copies = Object.values(membership.copies);
+  const inSync = copies.filter(({ state }) => state === 'in-sync');
+  const others = copies.filter(({ state }) => state !== 'in-sync');
+  return [...inSync, ...others].map(({ node }) => node);
 }
 
 /** `controller`, or `replica r1 on node1`. */

@@ -54,4 +54,8 @@ export type ProcessChange =
       /** It was asked to. */
       readonly isStopped: boolean;
       readonly quickExits: number;
-    };
+    }
+  /** Somebody holds it, or lets it go on. */
+  | { readonly kind: 'paused'; readonly process: ProcessSpec; readonly isPaused: boolean }
+  /** A node went away or is back. */
+  | { readonly kind: 'nodes-changed' };

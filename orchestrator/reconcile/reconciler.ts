@@ -85,6 +85,10 @@ export class Reconciler {
   }
 
   onProcessChange(change: ProcessChange): void {
+    if (change.kind === 'nodes-changed') {
+      this.addAll();
+      return;
+    }
     const address = addressOf(change.process.volume);
     if (change.kind === 'controller-started') {
       this.#noteStarted({
@@ -98,6 +102,10 @@ export class Reconciler {
     if (change.kind === 'ready') {
       this.#tell(address, `${what} ready at ${change.address}`);
       if (change.process.role === 'controller') this.#ready.resolve(address);
+      return;
+    }
+    if (change.kind === 'paused') {
+      this.#tell(address, change.isPaused ? `${what} is paused` : `${what} goes on`);
       return;
     }
     if (change.instanceId !== undefined) this.#noteGone(address, change.instanceId);

@@ -2,7 +2,12 @@ import { chownSync, statSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { isAbsolute, join, relative } from 'node:path';
 import { KeelsonError, messageOf } from '../common/errors.ts';
-import { MARKER_NAME, prepareNodeDirectory, whyDown } from '../common/node-directory.ts';
+import {
+  MARKER_NAME,
+  type NodeIdentity,
+  prepareNodeDirectory,
+  whyDown,
+} from '../common/node-directory.ts';
 import { invalidOption, readCommandLine } from '../common/process-options.ts';
 
 /**
@@ -10,9 +15,12 @@ import { invalidOption, readCommandLine } from '../common/process-options.ts';
  * a container on that node.
  *
  *   prepare-node --directory DIR --node NAME --installation ID [--owner UID]
- *   erase-copy   --directory DIR --copy NAME
+ *   check-node   --directory DIR --node NAME --installation ID
+ *   erase-copy   --directory DIR --node NAME --installation ID --copy NAME
  */
-export const NODE_JOBS = ['prepare-node', 'erase-copy'] as const;
+export const NODE_JOBS = ['prepare-node', 'check-node', 'erase-copy'] as const;
+
+const OPTIONS = ['directory', 'node', 'installation', 'owner', 'copy'] as const;
 
 export type NodeJob = (typeof NODE_JOBS)[number];
 
@@ -20,28 +28,26 @@ export function isNodeJob(word: string | undefined): word is NodeJob {
   return NODE_JOBS.some((job) => job === word);
 }
 
-/** Errors: INVALID_ARGUMENT; WRONG_DISK when the directory is another node's; IO_FAILED. */
+/** Errors: INVALID_ARGUMENT; WRONG_DISK when the directory is missing or another node's; IO_FAILED. */
 export async function runNodeJob(job: NodeJob, args: readonly string[]): Promise<void> {
-  if (job === 'prepare-node') prepareNode(args);
-  else await eraseCopy(args);
-}
-
-function prepareNode(args: readonly string[]): void {
-  const names = ['directory', 'node', 'installation', 'owner'] as const;
-  const { required, optional } = readCommandLine(args, names);
+  const { required, optional } = readCommandLine(args, OPTIONS);
   const directory = required('directory');
   const identity = { node: required('node'), installation: required('installation') };
-  const owner = optional('owner');
+  if (job === 'prepare-node') prepareNode(directory, identity, optional('owner'));
+  const reason = whyDown(directory, identity);
+  if (reason !== undefined) throw new KeelsonError('WRONG_DISK', reason);
+  if (job === 'erase-copy') await eraseCopy(directory, required('copy'));
+}
+
+function prepareNode(directory: string, identity: NodeIdentity, owner: string | undefined): void {
+  const uid = owner === undefined ? undefined : readOwner(owner);
   try {
     prepareNodeDirectory(directory, identity);
-    if (owner !== undefined) giveTo(directory, readOwner(owner));
+    if (uid !== undefined && whyDown(directory, identity) === undefined) giveTo(directory, uid);
   } catch (cause) {
-    if (cause instanceof KeelsonError) throw cause;
     const message = `prepare node ${identity.node} in ${directory}: ${messageOf(cause)}`;
     throw new KeelsonError('IO_FAILED', message, { cause });
   }
-  const reason = whyDown(directory, identity);
-  if (reason !== undefined) throw new KeelsonError('WRONG_DISK', reason);
 }
 
 /** Replicas run without any privilege: the node's directory is to be theirs. */
@@ -51,10 +57,8 @@ function giveTo(directory: string, owner: number): void {
   }
 }
 
-async function eraseCopy(args: readonly string[]): Promise<void> {
-  const { required } = readCommandLine(args, ['directory', 'copy']);
-  const directory = required('directory');
-  const path = join(directory, required('copy'));
+async function eraseCopy(directory: string, copy: string): Promise<void> {
+  const path = join(directory, copy);
   // One name below the node's directory, or a mistyped command would take a node's data with it.
   const below = relative(directory, path);
   if (below === '' || below.startsWith('.') || below.includes('/') || isAbsolute(below)) {

@@ -1,5 +1,6 @@
 import { closeSync, fstatSync, openSync, readSync, renameSync, statSync } from 'node:fs';
 import { messageOf } from '../../../replica/common/errors.ts';
+import { lastSentenceIn } from '../last-sentence.ts';
 
 /** A log that is longer when its process starts moves aside; one older log is kept. */
 const MAX_LOG_BYTES = 16 * 1024 * 1024;
@@ -14,24 +15,13 @@ export function openChildLog(path: string): number {
   return openSync(path, 'a', 0o640);
 }
 
-/**
- * The sentence that a child left when it could not start: its last line that is no JSON log line,
- * or the message of the error that it crashed with. Bytes before `fromBytes` belong to an earlier
- * start.
- */
+/** The sentence that a child left when it could not start; bytes before `fromBytes` are older. */
 export function lastSentence(path: string, fromBytes: number): string | undefined {
   try {
-    const lines = readTail(path, fromBytes).split('\n').filter(isSentence);
-    const crash = lines.findLast((line) => /^\w*(Error|Failure)\b.*: /.test(line));
-    return (crash ?? lines.at(-1))?.slice(0, 400);
+    return lastSentenceIn(readTail(path, fromBytes));
   } catch (error) {
     return `its log is unreadable: ${messageOf(error)}`;
   }
-}
-
-/** Not a log line, nor the source excerpts, stack and version that Node.js prints at a crash. */
-function isSentence(line: string): boolean {
-  return /^[^\s{}^]/.test(line) && !line.startsWith('Node.js v');
 }
 
 function readTail(path: string, fromBytes: number): string {

@@ -7,9 +7,9 @@ import { ApiClient } from '../../../../orchestrator/client/api-client.ts';
 import { EventLog } from '../../../../orchestrator/events/event-log.ts';
 import { Installation } from '../../../../orchestrator/installation/installation.ts';
 import { nodeNames } from '../../../../orchestrator/model/layout.ts';
+import { makeNodes } from '../../../../orchestrator/platforms/process/embedded.ts';
 import { ProcessPlatform } from '../../../../orchestrator/platforms/process/process-platform.ts';
 import { Registry } from '../../../../orchestrator/registry/registry.ts';
-import { makeNodes } from '../../../../orchestrator/start.ts';
 
 const PROGRAM = join(__dirname, 'fake-child.ts');
 /** Of every world. */

@@ -2,7 +2,7 @@ import { existsSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } f
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { MARKER_NAME } from '../../../../replica/common/node-directory.ts';
-import { isNodeJob, runNodeJob } from '../../../../replica/io/node-jobs.ts';
+import { isNodeJob, NODE_JOBS, runNodeJob } from '../../../../replica/io/node-jobs.ts';
 
 let root = '';
 beforeEach(() => {
@@ -14,7 +14,9 @@ const prepare = (directory: string, node = 'a', ...more: string[]) =>
   runNodeJob('prepare-node', [
     ...['--directory', directory, '--node', node, '--installation', 'i', ...more],
   ]);
-const erase = (copy: string) => runNodeJob('erase-copy', ['--directory', root, '--copy', copy]);
+const IDENTITY = ['--node', 'a', '--installation', 'i'];
+const erase = (copy: string) =>
+  runNodeJob('erase-copy', ['--directory', root, ...IDENTITY, '--copy', copy]);
 
 test('a node is prepared once, and is what it was when it is prepared again', async () => {
   const directory = join(root, 'data');
@@ -35,7 +37,20 @@ test('a directory of another node is refused, and left as it is', async () => {
   await expect(prepare(root, 'b')).rejects.toThrow('belongs to another node');
 });
 
+test('a directory is looked at, and nothing is made', async () => {
+  const look = () => runNodeJob('check-node', ['--directory', root, ...IDENTITY]);
+  await expect(look()).rejects.toThrow('another disk or none is mounted there');
+  await prepare(root);
+  await look();
+});
+
+test('nothing is erased on a disk that is not the node its own', async () => {
+  await prepare(root, 'b');
+  await expect(erase('default.demo-1')).rejects.toThrow('belongs to another node');
+});
+
 test('a copy is erased, and again when it is gone', async () => {
+  await prepare(root);
   const copy = join(root, 'default.demo-1');
   mkdirSync(copy);
   writeFileSync(join(copy, 'data'), 'x');
@@ -47,6 +62,7 @@ test('a copy is erased, and again when it is gone', async () => {
 test.each(['.', '..', '../other', 'a/b', '.keelson-node'])(
   'nothing but a copy is erased: %s',
   async (copy) => {
+    await prepare(root);
     await expect(erase(copy)).rejects.toThrow('expected the name of a copy');
     expect(existsSync(root)).toBe(true);
   },
@@ -57,7 +73,7 @@ test.each(['-1', '1.5', 'root', '4294967295'])('the owner %s is refused', async 
 });
 
 test('jobs are told from options', () => {
-  expect(['prepare-node', 'erase-copy', '--volume', undefined].map(isNodeJob)).toEqual([
-    ...[true, true, false, false],
+  expect([...NODE_JOBS, '--volume', undefined].map(isNodeJob)).toEqual([
+    ...[true, true, true, false, false],
   ]);
 });

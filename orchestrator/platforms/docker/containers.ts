@@ -1,0 +1,171 @@
+import { createHash } from 'node:crypto';
+import type { ContainerCreateOptions } from 'dockerode';
+import { messageOf } from '../../../replica/common/errors.ts';
+import type { Log } from '../../../replica/common/log.ts';
+import type { ProcessSpec } from '../../plan/processes.ts';
+import { LABELS } from './container-labels.ts';
+import { type ContainerContext, controllerOptions, replicaOptions } from './container-options.ts';
+import type { DockerNodes } from './docker-nodes.ts';
+import type { Engine } from './engine.ts';
+import type { Found, Inventory } from './inventory.ts';
+
+/** A container that a run can be started in. */
+export interface Chosen {
+  readonly id: string;
+  readonly instanceId: string | undefined;
+  /** Unix time in seconds from which on its log is about the next run; 0: all of it. */
+  readonly logSince: number;
+}
+
+interface Kept {
+  readonly id: string;
+  readonly node: string;
+  readonly recipe: string;
+  readonly instanceId: string | undefined;
+}
+
+/**
+ * The containers in which nothing runs: those that a next run starts in, and of each controller the
+ * last one that ended, for its log.
+ */
+export class Containers {
+  readonly #context: ContainerContext;
+  readonly #nodes: DockerNodes;
+  readonly #newInstanceId: () => string;
+  readonly #log: Log;
+  /** By process key. */
+  readonly #waiting = new Map<string, Kept>();
+  readonly #ended = new Map<string, readonly Kept[]>();
+  /** Processes of which containers are being made or started, so that what is found proves nothing. */
+  readonly #busy = new Set<string>();
+
+  constructor(options: {
+    readonly context: ContainerContext;
+    readonly nodes: DockerNodes;
+    readonly newInstanceId: () => string;
+    readonly log: Log;
+  }) {
+    this.#context = options.context;
+    this.#nodes = options.nodes;
+    this.#newInstanceId = options.newInstanceId;
+    this.#log = options.log;
+  }
+
+  isBusy(key: string | undefined): boolean {
+    return key !== undefined && this.#busy.has(key);
+  }
+
+  async whileBusy(key: string, work: () => Promise<void>): Promise<void> {
+    this.#busy.add(key);
+    try {
+      await work();
+    } finally {
+      this.#busy.delete(key);
+    }
+  }
+
+  /** One that was made ahead of time, as this one would be made now; or a new one. */
+  async choose(spec: ProcessSpec, node: string): Promise<Chosen> {
+    const { key } = spec;
+    const engine = this.#nodes.engineOf(node);
+    const waiting = this.#waiting.get(key);
+    const recipe = this.#recipeOf(spec, node);
+    this.#waiting.delete(key);
+    if (waiting !== undefined && waiting.node === node && waiting.recipe === recipe) {
+      const logSince = spec.role === 'replica' ? await engine.finishedAt(waiting.id) : 0;
+      if (logSince !== undefined) return { ...waiting, logSince };
+    }
+    // Its name is taken by the old one, and it would not be started again.
+    if (waiting !== undefined) await this.#nodes.engineOf(waiting.node).remove(waiting.id);
+    return { ...(await this.#make(spec, node, engine)), logSince: 0 };
+  }
+
+  /**
+   * A container for the next run of a controller; if there is none, that one makes its own. And of
+   * those that have ended only the last one stays.
+   */
+  async makeSpare(spec: ProcessSpec, node: string): Promise<void> {
+    const { key } = spec;
+    const ended = this.#ended.get(key) ?? [];
+    this.#ended.set(key, ended.slice(-1));
+    for (const old of ended.slice(0, -1)) this.discard(this.#nodes.engineOf(old.node), old.id);
+    if (this.#waiting.has(key)) return;
+    try {
+      await this.whileBusy(key, async () => {
+        this.#waiting.set(key, await this.#make(spec, node, this.#nodes.engineOf(node)));
+      });
+    } catch (error) {
+      this.#log.warn('no spare container', { process: key, error: messageOf(error) });
+    }
+  }
+
+  /** A replica is started in the same container again; a controller is another one each time. */
+  onEnd(spec: ProcessSpec, container: Omit<Kept, 'recipe'>): void {
+    const { key } = spec;
+    const kept = { ...container, recipe: this.#recipeOf(spec, container.node) };
+    if (spec.role === 'replica') {
+      this.#waiting.set(key, kept);
+      return;
+    }
+    this.#ended.set(key, [...(this.#ended.get(key) ?? []), kept]);
+  }
+
+  /** What was found; what is known already stays. Returns what is not needed beside it. */
+  adopt({ spares, idle, ended }: Inventory): Found[] {
+    const surplus: Found[] = [];
+    for (const found of [...spares, ...idle]) {
+      const known = this.#waiting.get(found.key);
+      if (known === undefined) this.#waiting.set(found.key, found);
+      else if (known.id !== found.id) surplus.push(found);
+    }
+    for (const found of ended) {
+      const known = this.#ended.get(found.key);
+      if (known === undefined) this.#ended.set(found.key, [found]);
+      else if (!known.some(({ id }) => id === found.id)) surplus.push(found);
+    }
+    return surplus;
+  }
+
+  /** Not waited for: what stays is found and removed later. */
+  discard(engine: Engine, id: string): void {
+    engine.remove(id).catch((error: unknown) => {
+      this.#log.warn('a container stays', { id, error: messageOf(error) });
+    });
+  }
+
+  /** Removes all that is kept of a process. */
+  async remove(key: string): Promise<void> {
+    for (const kept of [this.#waiting.get(key), ...(this.#ended.get(key) ?? [])]) {
+      if (kept !== undefined) await this.#nodes.engineOf(kept.node).remove(kept.id);
+    }
+    this.forget(key);
+  }
+
+  forget(key: string): void {
+    this.#waiting.delete(key);
+    this.#ended.delete(key);
+  }
+
+  async #make(spec: ProcessSpec, node: string, engine: Engine): Promise<Kept> {
+    const instanceId = this.#newInstanceId();
+    const options = this.#optionsOf(spec, node, instanceId);
+    const recipe = this.#recipeOf(spec, node);
+    const id = await engine.create({
+      ...options,
+      Labels: { ...options.Labels, [LABELS.recipe]: recipe },
+    });
+    return { id, node, recipe, instanceId: spec.role === 'controller' ? instanceId : undefined };
+  }
+
+  /** Of all that a container is made with, but for what is another one each time. */
+  #recipeOf(spec: ProcessSpec, node: string): string {
+    const options = JSON.stringify(this.#optionsOf(spec, node, ''));
+    return createHash('sha256').update(options).digest('hex').slice(0, 16);
+  }
+
+  #optionsOf(spec: ProcessSpec, node: string, instanceId: string): ContainerCreateOptions {
+    return spec.role === 'controller'
+      ? controllerOptions(this.#context, spec, { node, instanceId })
+      : replicaOptions(this.#context, spec, this.#nodes.get(node));
+  }
+}

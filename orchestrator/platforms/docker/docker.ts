@@ -1,0 +1,88 @@
+import { assert } from '../../../replica/common/assert.ts';
+import { KeelsonError } from '../../../replica/common/errors.ts';
+import { addressOf } from '../../model/volume.ts';
+import { type ProcessSpec, processesOf } from '../../plan/processes.ts';
+import type { Registry } from '../../registry/registry.ts';
+import type { PlatformKind } from '../platform-kind.ts';
+import { DockerPlatform } from './docker-platform.ts';
+import type { DockerNode } from './node-option.ts';
+import { privateNetworks } from './private-networks.ts';
+
+export interface DockerOptions {
+  readonly nodes: readonly DockerNode[];
+  readonly networkPrefix: string;
+  readonly namePrefix: string;
+  /** Before `controller` and `replica`. */
+  readonly imagePrefix: string;
+  readonly imageTag: string;
+}
+
+/** Docker: every node an engine, every process a container. */
+export function docker(options: DockerOptions): PlatformKind {
+  const { nodes, namePrefix, networkPrefix, imagePrefix, imageTag } = options;
+  const names = nodes.map(({ name }) => name);
+  let platform: DockerPlatform | undefined;
+  return {
+    defaultNodes: names,
+    nodes: names,
+    hasDemo: false,
+    prepare: async () => undefined,
+    make({ registry, api, log, onChange }) {
+      const networks = privateNetworks(networkPrefix, (name) => numberOf(registry, name));
+      platform = new DockerPlatform({
+        context: {
+          ...{ installation: registry.installationId, namePrefix, networks },
+          images: {
+            controller: `${imagePrefix}controller:${imageTag}`,
+            replica: `${imagePrefix}replica:${imageTag}`,
+          },
+          registryUrl: (slot) => `http://${networks.gateway(slot)}:${api.port}`,
+        },
+        ...{ nodes, nodeRecords: registry.nodes, log, onChange },
+        wanted: () => wantedProcesses(registry),
+        openDoor: (host) => api.openDoor(host),
+        closeDoor: (host) => api.closeDoor(host),
+        onPrepared: (node) => registry.changeNode(node, { isPrepared: true }),
+      });
+      return platform;
+    },
+    async survey(registry) {
+      assert(platform !== undefined, 'made before it looks around');
+      await platform.open();
+      refuseUnreachable(platform);
+      await noteGone(registry, platform.liveInstances());
+    },
+  };
+}
+
+function wantedProcesses(registry: Registry): ReadonlyMap<string, ProcessSpec> {
+  const processes = registry.list().flatMap(processesOf);
+  return new Map(processes.map((process) => [process.key, process]));
+}
+
+/** One engine that is away is an outage to live with; all of them are a mistake to be told. */
+function refuseUnreachable(platform: DockerPlatform): void {
+  const nodes = platform.observeNodes();
+  if (nodes.some(({ down }) => down === undefined)) return;
+  const reasons = new Set(nodes.map(({ name, down }) => `${name}: ${down?.reason}`));
+  platform.kill();
+  throw new KeelsonError('UNAVAILABLE', `no node can be used: ${[...reasons].join('; ')}`);
+}
+
+/** Controllers that ended while no orchestrator was there: nobody waits for their leases (I7). */
+async function noteGone(registry: Registry, live: ReadonlySet<string> | undefined): Promise<void> {
+  if (live === undefined) return; // one may run where nobody can look
+  for (const { spec, membership, goneInstances } of registry.list()) {
+    const instanceId = membership.controller?.instanceId;
+    if (instanceId === undefined || live.has(instanceId)) continue;
+    if (!goneInstances.includes(instanceId)) {
+      await registry.addGoneInstance(addressOf(spec), instanceId);
+    }
+  }
+}
+
+function numberOf({ nodes }: Registry, name: string): number {
+  const node = nodes.find((candidate) => candidate.name === name);
+  assert(node !== undefined, 'a copy is on a node of the installation', { name });
+  return node.number;
+}

@@ -1,0 +1,110 @@
+import { createServer } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { monotonicClock } from '../../../replica/common/clock.ts';
+import { KeelsonError, messageOf, systemCodeOf } from '../../../replica/common/errors.ts';
+import { type Endpoint, showEndpoint } from '../../model/address-plan.ts';
+import { nodeNames } from '../../model/layout.ts';
+import { LOOPBACK_ADDRESSES } from '../../model/loopback-addresses.ts';
+import type { VolumeRecord } from '../../model/volume.ts';
+import { processesOf } from '../../plan/processes.ts';
+import type { Registry } from '../../registry/registry.ts';
+import type { Ground, PlatformKind } from '../platform-kind.ts';
+import { findGone } from './earlier-instances.ts';
+import {
+  endpointOf,
+  ProcessPlatform,
+  type ProcessPlatformOptions,
+  prepareNodes,
+} from './process-platform.ts';
+
+export const DEFAULT_NODE_COUNT = 3;
+
+/** The children of an orchestrator that was killed need a moment to notice. */
+const PORT_WAIT_MS = 3_000;
+const PORT_RETRY_MS = 50;
+
+/** Embedded: everything on this machine, every node a directory below `root`. */
+export function embedded(options: {
+  readonly root: string;
+  /** undefined: as many as last time. */
+  readonly nodeCount: number | undefined;
+  readonly hasDemo: boolean;
+  readonly programs: ProcessPlatformOptions['programs'];
+}): PlatformKind {
+  const { root, nodeCount, hasDemo, programs } = options;
+  return {
+    defaultNodes: nodeNames(DEFAULT_NODE_COUNT),
+    nodes: nodeCount === undefined ? undefined : nodeNames(nodeCount),
+    hasDemo,
+    async prepare(registry) {
+      await makeNodes(root, registry);
+      await noteGone(registry);
+    },
+    make: ({ registry, api, onChange }: Ground) =>
+      new ProcessPlatform({
+        ...{ root, programs, onChange, registryUrl: api.url, nodes: registry.nodes },
+        installationId: registry.installationId,
+      }),
+    async survey(registry) {
+      const records = registry.list();
+      const wantsDemo = hasDemo && records.length === 0;
+      await checkPorts(wantsDemo ? demoEndpoints(registry) : records.flatMap(endpointsOf));
+    },
+  };
+}
+
+/** Makes the directories of nodes that are new, once: one that is missing later is a missing disk. */
+export async function makeNodes(root: string, registry: Registry): Promise<void> {
+  for (const name of prepareNodes(root, registry)) {
+    await registry.changeNode(name, { isPrepared: true });
+  }
+}
+
+/**
+ * Before the API is there: controllers that an earlier orchestrator left behind cannot change the
+ * record then. Their replicas ended with that orchestrator, and they would strike them off.
+ */
+async function noteGone(registry: Registry): Promise<void> {
+  for (const { volume, instanceId } of await findGone(registry.startedInstances)) {
+    // If it cannot be stored, its successor waits for leases that nobody holds: slow, not wrong.
+    await registry.addGoneInstance(volume, instanceId).catch(() => undefined);
+  }
+}
+
+function demoEndpoints({ nodes }: Registry): Endpoint[] {
+  const replicas = nodes.map(({ name }) => LOOPBACK_ADDRESSES.replica(0, name));
+  return [LOOPBACK_ADDRESSES.portal(0), ...replicas];
+}
+
+function endpointsOf(record: VolumeRecord): Endpoint[] {
+  return record.isDeleting ? [] : processesOf(record).map(endpointOf);
+}
+
+/** Says at once what a child could only say by failing to start again and again. */
+async function checkPorts(endpoints: readonly Endpoint[]): Promise<void> {
+  const deadlineMs = monotonicClock.nowMs() + PORT_WAIT_MS;
+  for (const endpoint of endpoints) {
+    for (;;) {
+      const reason = await whyNotFree(endpoint);
+      if (reason === undefined) break;
+      if (monotonicClock.nowMs() >= deadlineMs) {
+        throw new KeelsonError(
+          'IN_USE',
+          `listen on ${showEndpoint(endpoint)}: ${reason}; stop the program that holds it`,
+        );
+      }
+      await sleep(PORT_RETRY_MS);
+    }
+  }
+}
+
+function whyNotFree({ host, port }: Endpoint): Promise<string | undefined> {
+  return new Promise((resolve) => {
+    const server = createServer();
+    server.once('error', (error) => {
+      const isTaken = systemCodeOf(error) === 'EADDRINUSE';
+      resolve(isTaken ? 'the port is in use' : messageOf(error));
+    });
+    server.listen({ host, port, exclusive: true }, () => server.close(() => resolve(undefined)));
+  });
+}
