@@ -9,7 +9,7 @@ import { assert, unreachable } from '../../replica/common/assert.ts';
 import { KeelsonError } from '../../replica/common/errors.ts';
 import type { StartedInstance } from '../model/instance.ts';
 import { freeSlot, MAX_SLOTS } from '../model/layout.ts';
-import { type ResolvedPolicy, resolvePolicy } from '../model/policy.ts';
+import { type Origin, type ResolvedPolicy, resolvePolicy, showOrigin } from '../model/policy.ts';
 import { type Rule, rulesOf } from '../model/rule.ts';
 import { formatSize, parseSize } from '../model/size.ts';
 import { updateLabels, type VolumeUpdate } from '../model/update.ts';
@@ -41,7 +41,7 @@ export function makeRecord(
     );
   }
   const { policy, origins } = policyFor(request, state.rules);
-  checkRoom(policy.replicas, nodes);
+  checkRoom(policy.replicas, nodes, new Set(), byWhom(origins.replicas));
   const places = chooseNodes(policy.replicas + 1, nodes, new Set());
   const copies = places.map((node, index) => ({ replicaId: replicaIdOf(index + 1), node }));
   return {
@@ -106,12 +106,19 @@ export function withUpdate(
   }
   const decided = withPolicy({ ...record, labels: updateLabels(record.labels, update) }, rules);
   const { replicas } = decided.spec;
-  if (replicas > record.spec.replicas) checkRoom(replicas, nodes, nodesOf(record));
+  if (replicas > record.spec.replicas) {
+    checkRoom(replicas, nodes, nodesOf(record), byWhom(decided.origins.replicas));
+  }
   const sizeBytes = update.size === undefined ? record.spec.sizeBytes : parseSize(update.size);
   checkSize(record, sizeBytes);
   const chap = update.chap === undefined ? record.chap : update.chap;
   const next = { ...decided, chap, spec: { ...decided.spec, sizeBytes } };
   return isSame(record, next) ? record : next;
+}
+
+/** The user knows what he asked for himself. */
+function byWhom(origin: Origin): string {
+  return origin.from === 'rule' || origin.from === 'defaults' ? ` by ${showOrigin(origin)}` : '';
 }
 
 /** A size that no copy was grown to yet may be taken back; what initiators have seen stays. */

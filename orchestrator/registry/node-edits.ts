@@ -37,9 +37,10 @@ export function checkDrain(state: State, name: string, loads: readonly NodeLoad[
     const taken = nodesToStay(state, record);
     const usable = others.filter((node) => node.refusal === undefined || taken.has(node.name));
     const wanted = record.spec.replicas + 1;
-    return usable.length < wanted
-      ? [`${addressOf(record.spec)} wants ${wanted} copies on ${usable.length} other nodes`]
-      : [];
+    if (usable.length >= wanted) return [];
+    return [
+      `${addressOf(record.spec)} wants ${wanted} nodes, of the others ${usable.length} can be used`,
+    ];
   });
   if (stuck.length === 0) return;
   const refusals = others.flatMap(({ name: other, refusal }) =>
@@ -74,7 +75,7 @@ export function withoutNode(state: State, name: string, options: { isForced: boo
 function whyNotEmpty(state: State, name: string): string | undefined {
   const holders = recordsOn(state, name).map(({ spec }) => addressOf(spec));
   if (holders.length > 0) {
-    const copies = holders.length === 1 ? 'a copy' : `${holders.length} copies`;
+    const copies = holders.length === 1 ? 'a copy' : `${holders.length} copies`; // one a volume (S8)
     return `it holds ${copies}, of ${named(holders)}; drain it first: keelson node drain ${name}`;
   }
   const remains = [...state.volumes.values()]
