@@ -75,8 +75,7 @@ export class Containers {
       const logSince = spec.role === 'replica' ? await engine.finishedAt(waiting.id) : 0;
       if (logSince !== undefined) return { ...waiting, logSince };
     }
-    // Its name is taken by the old one, and it would not be started again.
-    if (waiting !== undefined) await this.#nodes.engineOf(waiting.node).remove(waiting.id);
+    if (waiting !== undefined) await this.#clear(spec, waiting);
     return { ...(await this.#make(spec, node, engine)), logSince: 0 };
   }
 
@@ -155,6 +154,13 @@ export class Containers {
       Labels: { ...options.Labels, [LABELS.recipe]: recipe },
     });
     return { id, node, recipe, instanceId: spec.role === 'controller' ? instanceId : undefined };
+  }
+
+  /** A replica's name is taken until its old container is gone; other names are used once. */
+  async #clear({ role }: ProcessSpec, { node, id }: Kept): Promise<void> {
+    const engine = this.#nodes.engineOf(node);
+    if (role === 'replica') await engine.remove(id);
+    else this.discard(engine, id);
   }
 
   /** Of all that a container is made with, but for what is another one each time. */

@@ -94,6 +94,11 @@ export class DockerNodes {
     return node !== undefined && node.watch.down === undefined && node.disk === undefined;
   }
 
+  /** Whether its engine answers; its disk may be away. */
+  hasEngine(name: string): boolean {
+    return this.#require(name).watch.down === undefined;
+  }
+
   /** The first of these, or of all, that is up. */
   firstUp(preferred: readonly string[]): string | undefined {
     const names = [...preferred, ...this.#nodes.keys()];

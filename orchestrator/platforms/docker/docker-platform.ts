@@ -11,6 +11,7 @@ import type { Platform, PlatformNode, ProcessChange } from '../platform.ts';
 import { LABELS } from './container-labels.ts';
 import { type ContainerContext, eraseCopyOptions } from './container-options.ts';
 import { Containers } from './containers.ts';
+import { CutOffControllers } from './cut-off-controllers.ts';
 import { DockerNodes, WRONG_DISK_EXIT_CODE } from './docker-nodes.ts';
 import type { Engine, EngineEvent, FoundContainer } from './engine.ts';
 import { type Found, takeInventory } from './inventory.ts';
@@ -46,7 +47,13 @@ export class DockerPlatform implements Platform {
   readonly #networks: VolumeNetworks;
   readonly #containers: Containers;
   readonly #runs = new Runs();
+  readonly #cutOff = new CutOffControllers({
+    isCutOff: (run) => this.#isCutOff(run),
+    portalOf: ({ spec }) => this.addresses.portal(spec.slot),
+    onLost: (run) => this.#onLost(run),
+  });
   #isOpen = false;
+  #isClosed = false;
 
   constructor(options: DockerPlatformOptions) {
     const { context, nodes, nodeRecords, onChange, onPrepared, log } = options;
@@ -58,7 +65,10 @@ export class DockerPlatform implements Platform {
         ...{ nodes, context, onPrepared },
         onEvent: (event) => this.#onEvent(event),
         onList: (names, found) => this.#onList(names, found),
-        onChange: () => onChange({ kind: 'nodes-changed' }),
+        onChange: () => {
+          this.#cutOff.look(this.#runs.all());
+          onChange({ kind: 'nodes-changed' });
+        },
       },
       nodeRecords,
     );
@@ -139,10 +149,11 @@ export class DockerPlatform implements Platform {
 
   /** The containers stay: volumes outlive their orchestrator. */
   async close(): Promise<void> {
-    this.#nodes.close();
+    this.kill();
   }
 
   kill(): void {
+    this.#isClosed = true;
     this.#nodes.close();
   }
 
@@ -232,6 +243,18 @@ export class DockerPlatform implements Platform {
       this.#containers.onEnd(process, { id: containerId, node, instanceId });
     }
     this.#options.onChange({ kind: 'exited', process, instanceId, reason, isStopped, quickExits });
+  }
+
+  /** Whether a controller runs where its engine cannot be asked about it. */
+  #isCutOff({ spec, state, node, containerId }: Run): boolean {
+    if (this.#isClosed || spec.role !== 'controller' || state === 'down') return false;
+    return containerId !== undefined && node !== undefined && !this.#nodes.hasEngine(node);
+  }
+
+  /** Nobody has seen its end: its leases are waited for (I7). */
+  #onLost(run: Run): void {
+    run.instanceId = undefined;
+    this.#onExit(run, `neither it nor the engine of ${run.node} answers`);
   }
 
   /** What these nodes have at this moment: events may have been lost, or we are new here. */

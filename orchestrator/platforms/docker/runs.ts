@@ -40,6 +40,10 @@ export class Runs {
     return this.#runs.get(key);
   }
 
+  all(): Run[] {
+    return [...this.#runs.values()];
+  }
+
   ofVolume(volume: string): Run[] {
     return [...this.#runs.values()].filter(({ spec }) => addressOf(spec.volume) === volume);
   }
