@@ -45,6 +45,7 @@ export function showVolume(volume: VolumeView): Shown {
       'Health:',
       volume.isDeleting ? 'deleting' : `${volume.health}, ${formatInSync(volume)} in sync`,
     ],
+    ...volume.notes.map((note) => ['Note:', note]),
     ['Size:', formatSizes(volume)],
     [
       'Replicas:',
@@ -52,6 +53,7 @@ export function showVolume(volume: VolumeView): Shown {
     ],
     ['Failure mode:', `${formatMode(volume)}${formatOrigins(volume, modeFields(volume))}`],
     ['Labels:', formatLabels(volume.labels)],
+    ...(hasAny(volume.defaults) ? [['Defaults:', formatLabels(volume.defaults)]] : []),
     ['CHAP:', volume.chap],
     ['Initiators:', `${showInitiators(volume.initiators)}${formatOrigins(volume, ['initiators'])}`],
     ['Target:', volume.targetName],
@@ -117,7 +119,11 @@ function formatMode({ failureMode, failureTolerance }: VolumeView): string {
 /** `env=prod tier=db`. */
 export function formatLabels(labels: Labels): string {
   const pairs = Object.entries(labels).map(([label, value]) => `${label}=${value}`);
-  return pairs.length === 0 ? 'none' : pairs.join(' ');
+  return hasAny(labels) ? pairs.join(' ') : 'none';
+}
+
+function hasAny(labels: Labels): boolean {
+  return Object.keys(labels).length > 0;
 }
 
 /** Where a copy is, and what is special about it. */

@@ -33,6 +33,42 @@ owner alone (chmod 600), because a command line can be read by everybody:
 keelson chap secret prints a good one.
 `;
 
+const MANIFESTS = `What keelson apply reads: YAML documents, the same as the Kubernetes resources.
+
+  apiVersion: keelson.io/v1alpha1
+  kind: Volume
+  metadata:
+    name: data
+    namespace: default
+    labels:
+      env: prod
+  spec:
+    size: 10Gi
+    replicas: 2
+    failureMode: soft
+    failureTolerance: 1
+    initiators: [iqn.2026-11.com.example:host1]
+    sanitize: refuse
+    chapSecretFile: data.chap
+  ---
+  apiVersion: keelson.io/v1alpha1
+  kind: Rule
+  metadata:
+    name: two-for-prod
+    namespace: default
+  spec:
+    selector: env==prod
+    action: add
+    labels:
+      keelson.io/replicas: "2"
+    weight: 0
+
+All but the name may be left out. A document says all of it: a label that it does not have, or a field
+of spec that stands for one, is taken away from a volume that has it. Only size and CHAP stay as they
+are when the document does not speak of them. chapSecretFile is a file as keelson help chap tells,
+beside the document. A field that is not known is an error, so that a misspelt one is found.
+`;
+
 const EXIT_CODE_LINES = Object.values(EXIT_CODES)
   .map(({ code, about }) => `${String(code).padStart(5)}  ${about}\n`)
   .join('');
@@ -40,5 +76,6 @@ const EXIT_CODE_LINES = Object.values(EXIT_CODES)
 export const TOPICS: readonly Topic[] = [
   { name: 'labels', about: 'labels that decide something', text: LABEL_TEXT },
   { name: 'chap', about: 'who may log in, and the file that says so', text: CHAP },
+  { name: 'manifests', about: 'volumes and rules in files', text: MANIFESTS },
   { name: 'exit-codes', about: 'what a script can tell', text: EXIT_CODE_LINES },
 ];

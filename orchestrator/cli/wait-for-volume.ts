@@ -22,7 +22,7 @@ function whatIsMissing(volume: VolumeView): string | undefined {
   const inSyncCount = copies.filter(({ state }) => state === 'in-sync').length;
   if (volume.isDeleting) return 'it is being deleted';
   if (inSyncCount <= replicas || health !== 'healthy') {
-    return `${health}, ${formatInSync(volume)} in sync`;
+    return [`${health}, ${formatInSync(volume)} in sync`, ...volume.notes].join('; ');
   }
   if (copies.length > replicas + 1) return `${copies.length - replicas - 1} copies have to leave`;
   return servedBytes === sizeBytes ? undefined : `growing from ${formatSize(servedBytes)}`;

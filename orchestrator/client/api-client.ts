@@ -9,7 +9,7 @@ import {
 import type { NodeUse } from '../model/node.ts';
 import type { RuleFields } from '../model/rule.ts';
 import type { VolumeUpdate } from '../model/update.ts';
-import type { EventView, NodeView, RuleView, VolumeView } from '../model/view.ts';
+import type { EventView, NodeView, RuleView, VersionView, VolumeView } from '../model/view.ts';
 import { addressOf, type VolumeName } from '../model/volume.ts';
 import { readServerSentEvents } from './server-sent-events.ts';
 
@@ -17,6 +17,8 @@ export interface VolumeWish extends VolumeName {
   /** As people write it; see size.ts. */
   readonly size?: string;
   readonly labels: Readonly<Record<string, string>>;
+  /** Labels that count where neither the volume nor a rule says anything. */
+  readonly defaults?: Readonly<Record<string, string>>;
   readonly chap?: ChapCredentials;
 }
 
@@ -139,7 +141,8 @@ export class ApiClient {
    * Errors: UNAVAILABLE when the orchestrator ends; what `signal` says.
    */
   async *events(filter: EventFilter, signal: AbortSignal): AsyncGenerator<EventView> {
-    let { since } = filter;
+    // From now on, even if the stream has to be opened anew before the first event.
+    let since = filter.since ?? (await this.pastEvents(filter)).at(-1)?.sequence ?? 0;
     for (;;) {
       const renewal = AbortSignal.timeout(this.#streamMs);
       try {
@@ -163,6 +166,10 @@ export class ApiClient {
     for await (const data of readServerSentEvents(response.body)) {
       yield JSON.parse(data) as EventView;
     }
+  }
+
+  version(): Promise<VersionView> {
+    return this.#call('GET', '/v1/version');
   }
 
   async #call<T>(method: string, path: string, body?: unknown): Promise<T> {

@@ -101,10 +101,10 @@ const rm = defineCommand({
     force: {
       type: 'flag',
       short: 'f',
-      about: 'even with copies, which count as lost; never with the last one of a volume',
+      about: 'even with copies, which count as lost; never with one that is in sync',
     },
   },
-  details: 'Drain it first. --force is for a node that will never come back.',
+  details: 'Drain it first. --force is for a node that is down and will never come back.',
   example: 'keelson node rm node2',
   async run(call) {
     const name = nameIn(call);
