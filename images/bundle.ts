@@ -48,6 +48,8 @@ const addonsOutside: Plugin = {
   },
 };
 
+const LEFT_OUT = 'left-out';
+
 /**
  * dockerode loads a gRPC server and protobuf for images that are built with BuildKit, at every start
  * (30 ms, 10 MB). The orchestrator builds no image.
@@ -56,16 +58,19 @@ const withoutBuildKit: Plugin = {
   name: 'without-buildkit',
   setup({ onResolve, onLoad }) {
     onResolve({ filter: /^\.\/(session|buildkit)$/ }, ({ path, importer }) =>
-      importer.includes('/dockerode/') ? { path, namespace: 'left-out' } : undefined,
+      importer.includes('/dockerode/') ? { path, namespace: LEFT_OUT } : undefined,
     );
-    onLoad({ filter: /./, namespace: 'left-out' }, () => ({
+    onLoad({ filter: /./, namespace: LEFT_OUT }, () => ({
       contents: `module.exports = () => { throw new Error('BuildKit is left out of this bundle'); };`,
     }));
   },
 };
 
-/** What ssh2 would be faster with, and asks for in vain where npm did not compile it. */
-const SSH2_ADDONS = ['cpu-features', '*/sshcrypto.node'];
+/**
+ * Packages try these and go on without them: ssh2 two addons that npm did not compile, debug a package
+ * that is here for our tests only.
+ */
+const TRIED_IN_VAIN = ['cpu-features', '*/sshcrypto.node', 'supports-color'];
 
 /** All programs of all images, not minified, so that a stack can be read. */
 export function bundlePrograms(): Promise<Bundle[]> {
@@ -80,6 +85,8 @@ async function bundleProgram({ entry, file }: Program): Promise<Bundle> {
     platform: 'node',
     target: 'node26',
     format: isModule ? 'esm' : 'cjs',
+    // import() of an external addon becomes require(), the only one that can load it.
+    supported: { 'dynamic-import': isModule },
     mainFields: ['main'],
     // Found on the path and started by the kernel: the image has no shell, and no /usr/bin/env.
     banner: isModule ? { js: '#!/usr/local/bin/node' } : {},
@@ -88,7 +95,7 @@ async function bundleProgram({ entry, file }: Program): Promise<Bundle> {
       ...(isModule ? {} : { 'import.meta.dirname': '__dirname' }),
     },
     legalComments: 'none', // images/licenses.ts has them all, in one file
-    external: SSH2_ADDONS,
+    external: TRIED_IN_VAIN,
     plugins: [addonsOutside, withoutBuildKit],
     write: false,
     metafile: true,
@@ -96,5 +103,6 @@ async function bundleProgram({ entry, file }: Program): Promise<Bundle> {
   });
   const text = outputFiles[0]?.text;
   if (text === undefined) throw new Error(`bundle ${entry}: expected one output, got none`);
-  return { file, text, inputs: Object.keys(metafile.inputs) };
+  const inputs = Object.keys(metafile.inputs).filter((path) => !path.startsWith(LEFT_OUT));
+  return { file, text, inputs };
 }

@@ -1,0 +1,191 @@
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import type Docker from 'dockerode';
+import type { ContainerInfo } from 'dockerode';
+import type { ApiClient } from '../../../orchestrator/client/api-client.ts';
+import { copyDirectoryName } from '../../../orchestrator/model/layout.ts';
+import type { VolumeView } from '../../../orchestrator/model/view.ts';
+import { addressOf, type VolumeName } from '../../../orchestrator/model/volume.ts';
+import { LABELS } from '../../../orchestrator/platforms/docker/container-labels.ts';
+import { eventually } from '../../support/child.ts';
+import { type Dockerd, startDockerd } from '../../support/dockerd.ts';
+import { imagesFor } from '../../support/dockerd-images.ts';
+import { EngineDoor } from './engine-door.ts';
+import { Orchestrator } from './orchestrator.ts';
+
+export interface InstallationOptions {
+  readonly nodeCount: number;
+  /** Of each node's engine; by default a door of its own to the one that there is. */
+  readonly engineOf?: (node: string) => string;
+}
+
+interface TestNode {
+  readonly name: string;
+  readonly door: EngineDoor;
+  readonly dataRoot: string;
+}
+
+const HEALTHY_LIMIT_MS = 120_000;
+const DEFAULT_REPLACE_AFTER_SECONDS = 60;
+
+/** An engine of the test, declared as several nodes, and an orchestrator that can be killed. */
+export class DockerInstallation {
+  readonly dockerd: Dockerd;
+  readonly dataDir: string;
+  readonly #nodes: readonly TestNode[];
+  #orchestrator: Orchestrator | undefined;
+  #replaceAfterSeconds = DEFAULT_REPLACE_AFTER_SECONDS;
+
+  private constructor(dockerd: Dockerd, dataDir: string, nodes: readonly TestNode[]) {
+    this.dockerd = dockerd;
+    this.dataDir = dataDir;
+    this.#nodes = nodes;
+  }
+
+  /** The images are there; no orchestrator runs yet. */
+  static async prepare({ nodeCount }: InstallationOptions): Promise<DockerInstallation> {
+    const dockerd = await startDockerd();
+    try {
+      await imagesFor(dockerd.engine);
+      const { directory, socketPath } = dockerd;
+      const nodes: TestNode[] = [];
+      for (let number = 1; number <= nodeCount; number += 1) {
+        const name = `node${number}`;
+        const door = await EngineDoor.open(join(directory, `${name}.sock`), socketPath);
+        nodes.push({ name, door, dataRoot: join(directory, name) });
+      }
+      const dataDir = join(directory, 'data');
+      mkdirSync(dataDir);
+      return new DockerInstallation(dockerd, dataDir, nodes);
+    } catch (error) {
+      await dockerd.stop();
+      throw error;
+    }
+  }
+
+  get engine(): Docker {
+    return this.dockerd.engine;
+  }
+
+  get orchestrator(): Orchestrator {
+    if (this.#orchestrator === undefined) throw new Error('expected an orchestrator, none runs');
+    return this.#orchestrator;
+  }
+
+  get api(): ApiClient {
+    return this.orchestrator.api;
+  }
+
+  get nodeNames(): string[] {
+    return this.#nodes.map(({ name }) => name);
+  }
+
+  /** As --node describes them. */
+  get nodeOptions(): string[] {
+    return this.#nodes.map(
+      ({ name, dataRoot, door }) => `name=${name},data=${dataRoot},engine=unix://${door.socketPath}`,
+    );
+  }
+
+  async start(replaceAfterSeconds = this.#replaceAfterSeconds): Promise<Orchestrator> {
+    this.#replaceAfterSeconds = replaceAfterSeconds;
+    const { dataDir, nodeOptions: nodes } = this;
+    this.#orchestrator = await Orchestrator.start({ dataDir, nodes, replaceAfterSeconds });
+    return this.#orchestrator;
+  }
+
+  /** SIGKILL; whatever runs in containers is not touched by it. */
+  async killOrchestrator(): Promise<void> {
+    await this.orchestrator.kill();
+    this.#orchestrator = undefined;
+  }
+
+  async waitAsLongAs(replaceAfterSeconds: number): Promise<void> {
+    if (this.#replaceAfterSeconds === replaceAfterSeconds) return;
+    await this.killOrchestrator();
+    await this.start(replaceAfterSeconds);
+  }
+
+  node(name: string): TestNode {
+    const node = this.#nodes.find((candidate) => candidate.name === name);
+    if (node === undefined) throw new Error(`expected a node ${name}, there is none`);
+    return node;
+  }
+
+  /** All containers of the installation, or of one volume, whatever their state. */
+  async containers(volume?: VolumeName): Promise<ContainerInfo[]> {
+    const label =
+      volume === undefined ? LABELS.installation : `${LABELS.volume}=${addressOf(volume)}`;
+    return this.engine.listContainers({ all: true, filters: { label: [label] } });
+  }
+
+  /** The id of the container in which the volume's controller runs. */
+  async controllerOf(volume: VolumeName): Promise<string> {
+    return this.#running(volume, { [LABELS.role]: 'controller' });
+  }
+
+  async replicaOf(volume: VolumeName, node: string): Promise<string> {
+    return this.#running(volume, { [LABELS.role]: 'replica', [LABELS.node]: node });
+  }
+
+  /** Everything on one node ends at once, and so does the way to it. */
+  async takeNodeAway(name: string): Promise<void> {
+    this.node(name).door.shut();
+    const label = [`${LABELS.node}=${name}`];
+    const found = await this.engine.listContainers({ filters: { label } });
+    await Promise.all(found.map(({ Id }) => this.engine.getContainer(Id).kill()));
+  }
+
+  async bringNodeBack(name: string): Promise<void> {
+    await this.node(name).door.open();
+  }
+
+  dataFileOf(volume: VolumeView, node: string): string {
+    return join(this.copyDirectoryOf(volume, node), 'data');
+  }
+
+  copyDirectoryOf(volume: VolumeView, node: string): string {
+    return join(this.node(node).dataRoot, copyDirectoryName(volume));
+  }
+
+  /** All of its copies in sync and connected, and the orchestrator says so. */
+  whenHealthy(volume: VolumeName, afterGeneration = -1): Promise<VolumeView> {
+    return eventually(
+      `${addressOf(volume)} is healthy`,
+      async () => {
+        const view = await this.api.volume(volume);
+        const { health, copies, replicas, membership } = view;
+        const inSync = copies.filter(({ state, isConnected }) => state === 'in-sync' && isConnected);
+        const isWhole = inSync.length === replicas + 1 && copies.length === replicas + 1;
+        const isAfter = membership.generation > afterGeneration;
+        return health === 'healthy' && isWhole && isAfter ? view : undefined;
+      },
+      { withinMs: HEALTHY_LIMIT_MS, everyMs: 20 },
+    ).catch((cause: unknown) => {
+      const output = this.#orchestrator?.output.slice(-4000) ?? 'no orchestrator runs';
+      throw new Error(`${String(cause)}\n${output}`, { cause });
+    });
+  }
+
+  async stop(): Promise<void> {
+    await this.#orchestrator?.kill();
+    for (const { door } of this.#nodes) door.shut();
+    await this.dockerd.stop();
+  }
+
+  async #running(volume: VolumeName, labels: Readonly<Record<string, string>>): Promise<string> {
+    const found = await this.containers(volume);
+    const running = found.filter(
+      ({ State, Labels }) =>
+        State !== 'created' &&
+        State !== 'exited' &&
+        Object.entries(labels).every(([label, value]) => Labels[label] === value),
+    );
+    const [first] = running;
+    if (first !== undefined && running.length === 1) return first.Id;
+    throw new Error(
+      `expected one container of ${addressOf(volume)} with ${JSON.stringify(labels)}, ` +
+        `found ${running.length}`,
+    );
+  }
+}

@@ -1,0 +1,34 @@
+import { isolateNetwork } from '../support/isolated.ts';
+import { DockerInstallation } from './support/docker-installation.ts';
+isolateNetwork();
+const t0 = performance.now();
+const say = (s: string) => console.log(Math.round(performance.now() - t0), s);
+const inst = await DockerInstallation.prepare({ nodeCount: 4 });
+say('prepared');
+try {
+  await inst.start();
+  say('orchestrator up');
+  const name = { namespace: 'default', name: 'v1' };
+  await inst.api.createVolume({ ...name, size: '64Mi', labels: { 'keelson.io/replicas': '2' } });
+  say('created');
+  await inst.whenHealthy(name);
+  say('healthy');
+  for (const c of await inst.containers()) console.log(c.Names, c.State, c.Labels['io.keelson.node']);
+  const id = await inst.controllerOf(name);
+  await inst.engine.getContainer(id).kill();
+  say('killed');
+  await inst.whenHealthy(name, 1);
+  say('healthy');
+  await inst.killOrchestrator();
+  await inst.start();
+  say('restarted');
+  await inst.whenHealthy(name);
+  say('healthy');
+  await inst.api.deleteVolume(name, { isForced: true });
+  say('deleted');
+  for (const c of await inst.containers()) console.log(c.Names, c.State, c.Labels['io.keelson.node']);
+  console.log(inst.orchestrator.output);
+} catch (e) { console.log(e, inst.orchestrator.output) }
+await inst.stop();
+say('stopped');
+process.exit(0);
