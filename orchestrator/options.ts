@@ -56,8 +56,9 @@ On Docker, with --platform docker, nodes are engines and processes containers:
                     engine   unix:///SOCKET, tcp://HOST:PORT or ssh://USER@HOST
                                                       (default: ${DEFAULT_ENGINE})
                     tls      ca.pem, cert.pem, key.pem for a tcp engine
-                    address  shown to people
+                    address  IP address that all nodes reach; with several engines
                     or $KEELSON_NODES, with ; between them
+  --advertise ADDRESS      IP address of this machine that all nodes reach; with several engines
   --network-prefix ${DEFAULT_NETWORK_PREFIX}   two octets of the private networks, one a volume
   --image-prefix keelson/  --image-tag ${VERSION}
   --name-prefix keelson    before the names of containers and networks
@@ -100,6 +101,7 @@ function parseValues(words: readonly string[]) {
         'no-demo': { type: 'boolean' },
         platform: { type: 'string' },
         node: { type: 'string', multiple: true },
+        advertise: { type: 'string' },
         'network-prefix': { type: 'string' },
         'name-prefix': { type: 'string' },
         'image-prefix': { type: 'string' },
@@ -116,7 +118,7 @@ function parseValues(words: readonly string[]) {
 type Values = ReturnType<typeof parseValues>;
 
 const DOCKER_ONLY = [
-  ...(['node', 'network-prefix', 'name-prefix', 'image-prefix', 'image-tag'] as const),
+  ...(['node', 'advertise', 'network-prefix', 'name-prefix', 'image-prefix', 'image-tag'] as const),
 ];
 const EMBEDDED_ONLY = ['nodes', 'no-demo'] as const;
 
@@ -138,13 +140,25 @@ function readDocker(
   if (!/^[a-zA-Z0-9][a-zA-Z0-9_-]{0,31}$/.test(namePrefix)) {
     throw invalid('--name-prefix: expected 1 to 32 letters, digits, _ and -');
   }
-  return {
+  const docker = {
     nodes: readNodeOptions(nodes.length === 0 ? [DEFAULT_NODE] : nodes),
+    advertise: readAdvertise(values.advertise ?? environment.KEELSON_ADVERTISE),
     networkPrefix: readNetworkPrefix(values['network-prefix'] ?? DEFAULT_NETWORK_PREFIX),
     namePrefix,
     imagePrefix: values['image-prefix'] ?? 'keelson/',
     imageTag: values['image-tag'] ?? VERSION,
   };
+  const isPublished = docker.nodes.some(({ address }) => address !== undefined);
+  if (isPublished === (docker.advertise !== undefined)) return docker;
+  throw invalid(
+    isPublished
+      ? '--advertise: expected an address of this machine, since the nodes have addresses'
+      : '--advertise: expected an address=… for every --node as well',
+  );
+}
+
+function readAdvertise(text: string | undefined): string | undefined {
+  return text === undefined ? undefined : readAddress('--advertise', text);
 }
 
 function invalid(message: string): KeelsonError {

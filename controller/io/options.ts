@@ -22,12 +22,16 @@ export interface ControllerOptions {
   readonly host: string;
   readonly port: number;
   readonly adminPort: number;
+  /** `host:port` where initiators reach it, if that is not where it listens. */
+  readonly portal: string | undefined;
   readonly secret: Buffer;
   /** For a volume that has no CHAP credentials of its own; null: nothing is asked for then. */
   readonly chap: ChapCredentials | null;
 }
 
-const OPTIONS = ['volume', 'instance-id', 'registry', 'listen', 'port', 'admin-port'] as const;
+const OPTIONS = [
+  ...(['volume', 'instance-id', 'registry', 'portal', 'listen', 'port', 'admin-port'] as const),
+];
 
 /**
  * Reads the command line; secrets come by the environment, which other users cannot see.
@@ -52,6 +56,7 @@ export function readOptions(
     host: required('listen'),
     port: readPort('port', optional('port'), ISCSI_PORT),
     adminPort: readPort('admin-port', optional('admin-port'), CONTROLLER_ADMIN_PORT),
+    portal: readPortal(optional('portal')),
     secret: readSecret(environment[SECRET_VARIABLE]),
     chap: readChap(environment),
   };
@@ -78,6 +83,13 @@ function readChap(
 function readInstanceId(text: string): string {
   if (/^[a-zA-Z0-9-]{1,64}$/.test(text)) return text;
   throw invalidOption(`--instance-id: expected 1 to 64 letters, digits and -, got ${text}`);
+}
+
+/** As SendTargets tells it (RFC 7143, section 13.8). */
+function readPortal(text: string | undefined): string | undefined {
+  if (text === undefined || /^(\d{1,3}(\.\d{1,3}){3}|\[[0-9a-f:]+\]):\d{1,5}$/.test(text))
+    return text;
+  throw invalidOption(`--portal: expected ADDRESS:PORT, got ${text.slice(0, 80)}`);
 }
 
 function readUrl(text: string): string {

@@ -50,7 +50,7 @@ export async function startController(options: ControllerOptions): Promise<Runni
   const registry = new HttpRegistry({ ...options, url: options.registry });
   const [lz4, registration] = await Promise.all([loadLz4(), readRegistration(registry)]);
   const targetName = targetNameOf(registration.volume);
-  const portal = `${options.host}:${options.port}`;
+  const portal = options.portal ?? `${options.host}:${options.port}`;
   let current = registration;
   const target = new IscsiTarget(
     { targetName, targetAlias: volumeName, portal, portalGroupTag: 1 },

@@ -1,10 +1,12 @@
 import type { ContainerCreateOptions, NetworkCreateOptions } from 'dockerode';
 import { SECRET_VARIABLE } from '../../../replica/common/process-options.ts';
+import { showEndpoint } from '../../model/address-plan.ts';
 import { copyDirectoryName } from '../../model/layout.ts';
 import { addressOf, type VolumeName } from '../../model/volume.ts';
 import type { ControllerProcess, ProcessSpec, ReplicaProcess } from '../../plan/processes.ts';
 import { LABELS, labelsOf } from './container-labels.ts';
 import type { PrivateNetworks } from './private-networks.ts';
+import type { PublishedAddresses } from './published-addresses.ts';
 
 /** What all containers of an installation have in common. */
 export interface ContainerContext {
@@ -13,6 +15,8 @@ export interface ContainerContext {
   readonly namePrefix: string;
   readonly images: Readonly<Record<ProcessSpec['role'], string>>;
   readonly networks: PrivateNetworks;
+  /** Where there are several engines. */
+  readonly published: PublishedAddresses | undefined;
   /** Where controllers of this slot find the registry. */
   readonly registryUrl: (slot: number) => string;
 }
@@ -79,14 +83,16 @@ export function controllerOptions(
   run: { readonly node: string; readonly instanceId: string },
 ): ContainerCreateOptions {
   const { host } = context.networks.addresses.portal(spec.slot);
+  const portal = context.published?.portalOn(spec.slot, run.node);
   return {
     ...commonOptions(context, spec, { ...run, host }),
     name: `${networkName(context, spec.volume)}-controller-${run.instanceId.slice(0, 8)}`,
     Cmd: [
       ...['--volume', addressOf(spec.volume), '--listen', host],
       ...['--registry', context.registryUrl(spec.slot), '--instance-id', run.instanceId],
+      ...(portal === undefined ? [] : ['--portal', showEndpoint(portal)]),
     ],
-    HostConfig: { ...LEAST_PRIVILEGE, NetworkMode: networkName(context, spec.volume) },
+    HostConfig: inNetwork(context, spec, run.node),
   };
 }
 
@@ -108,8 +114,7 @@ export function replicaOptions(
       ...['--node', node, '--installation', context.installation],
     ],
     HostConfig: {
-      ...LEAST_PRIVILEGE,
-      NetworkMode: networkName(context, spec.volume),
+      ...inNetwork(context, spec, node),
       Mounts: [{ Type: 'bind', Source: dataRoot, Target: NODE_DIRECTORY }],
     },
   };
@@ -165,6 +170,19 @@ export function eraseCopyOptions(
       ...['--installation', context.installation, '--copy', copy],
     ],
     HostConfig: withNodeDirectory(dataRoot),
+  };
+}
+
+function inNetwork(
+  context: ContainerContext,
+  spec: ProcessSpec,
+  node: string,
+): NonNullable<ContainerCreateOptions['HostConfig']> {
+  const bindings = context.published?.bindings(spec, node);
+  return {
+    ...LEAST_PRIVILEGE,
+    NetworkMode: networkName(context, spec.volume),
+    ...(bindings === undefined ? {} : { PortBindings: bindings }),
   };
 }
 

@@ -58,7 +58,7 @@ export class DockerPlatform implements Platform {
   constructor(options: DockerPlatformOptions) {
     const { context, nodes, nodeRecords, onChange, onPrepared, log } = options;
     this.#options = options;
-    this.addresses = context.networks.addresses;
+    this.addresses = context.published?.addresses ?? context.networks.addresses;
     this.#networks = new VolumeNetworks(context, options);
     this.#nodes = new DockerNodes(
       {
@@ -90,6 +90,14 @@ export class DockerPlatform implements Platform {
     if (!this.#nodes.areAllUp) return undefined;
     const runs = [...this.#options.wanted().keys()].map((key) => this.#runs.get(key));
     return new Set(runs.flatMap((run) => (run?.state === 'down' ? [] : (run?.instanceId ?? []))));
+  }
+
+  /** Where the controller of a volume is, or was last; undefined when it never was. */
+  controllerNode(slot: number): string | undefined {
+    const run = this.#runs
+      .all()
+      .find(({ spec }) => spec.role === 'controller' && spec.slot === slot);
+    return run?.node;
   }
 
   observe(volume: string): ObservedProcess[] {

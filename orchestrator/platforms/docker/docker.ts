@@ -7,6 +7,7 @@ import type { PlatformKind } from '../platform-kind.ts';
 import { DockerPlatform } from './docker-platform.ts';
 import type { DockerNode } from './node-option.ts';
 import { privateNetworks } from './private-networks.ts';
+import { publishedAddresses } from './published-addresses.ts';
 
 export interface DockerOptions {
   readonly nodes: readonly DockerNode[];
@@ -15,11 +16,13 @@ export interface DockerOptions {
   /** Before `controller` and `replica`. */
   readonly imagePrefix: string;
   readonly imageTag: string;
+  /** An IP address of this machine at which controllers on all engines find the registry. */
+  readonly advertise: string | undefined;
 }
 
 /** Docker: every node an engine, every process a container. */
 export function docker(options: DockerOptions): PlatformKind {
-  const { nodes, namePrefix, networkPrefix, imagePrefix, imageTag } = options;
+  const { nodes, namePrefix, networkPrefix, imagePrefix, imageTag, advertise } = options;
   const names = nodes.map(({ name }) => name);
   let platform: DockerPlatform | undefined;
   return {
@@ -28,7 +31,13 @@ export function docker(options: DockerOptions): PlatformKind {
     hasDemo: false,
     prepare: async () => undefined,
     make({ registry, api, log, onChange }) {
-      const networks = privateNetworks(networkPrefix, (name) => numberOf(registry, name));
+      const numberOfNode = (name: string) => numberOf(registry, name);
+      const networks = privateNetworks(networkPrefix, numberOfNode);
+      const published = publishedAddresses({
+        addressOf: (name) => nodes.find((node) => node.name === name)?.address ?? '',
+        numberOf: numberOfNode,
+        controllerNode: (slot) => platform?.controllerNode(slot) ?? names[0] ?? '',
+      });
       platform = new DockerPlatform({
         context: {
           ...{ installation: registry.installationId, namePrefix, networks },
@@ -36,12 +45,15 @@ export function docker(options: DockerOptions): PlatformKind {
             controller: `${imagePrefix}controller:${imageTag}`,
             replica: `${imagePrefix}replica:${imageTag}`,
           },
-          registryUrl: (slot) => `http://${networks.gateway(slot)}:${api.port}`,
+          registryUrl: (slot) => `http://${advertise ?? networks.gateway(slot)}:${api.port}`,
+          published: advertise === undefined ? undefined : published,
         },
         ...{ nodes, nodeRecords: registry.nodes, log, onChange },
         wanted: () => wantedProcesses(registry),
-        openDoor: (host) => api.openDoor(host),
-        closeDoor: (host) => api.closeDoor(host),
+        openDoor: (gateway) => api.openDoor(advertise ?? gateway),
+        closeDoor: (gateway) => {
+          if (advertise === undefined) api.closeDoor(gateway);
+        },
         onPrepared: (node) => registry.changeNode(node, { isPrepared: true }),
       });
       return platform;

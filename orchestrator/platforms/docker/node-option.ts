@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import { KeelsonError } from '../../../replica/common/errors.ts';
 import { MAX_NODES } from '../../model/layout.ts';
 import { DEFAULT_ENGINE, type EngineAddress } from './engine-address.ts';
@@ -8,7 +9,7 @@ export interface DockerNode {
   readonly engine: EngineAddress;
   /** Absolute path on the engine's host. */
   readonly dataRoot: string;
-  /** For people; the engine's address by default. */
+  /** An IP address of it that all nodes reach: where there are several engines. */
   readonly address?: string;
 }
 
@@ -42,6 +43,9 @@ export function readNodeOption(text: string): DockerNode {
     throw invalid(text, 'data: expected an absolute path without a colon');
   }
   const [tls, address] = [fields.get('tls'), fields.get('address')];
+  if (address !== undefined && isIP(address) === 0) {
+    throw invalid(text, `address: expected an IP address, got ${address}`);
+  }
   return {
     ...{ name, dataRoot },
     engine: {
@@ -52,7 +56,11 @@ export function readNodeOption(text: string): DockerNode {
   };
 }
 
-/** Several nodes; none twice, and no directory for two. Errors: INVALID_ARGUMENT. */
+/**
+ * Several nodes; none twice, no directory for two, and an address for each or for none.
+ *
+ * Errors: INVALID_ARGUMENT.
+ */
 export function readNodeOptions(texts: readonly string[]): DockerNode[] {
   const nodes = texts.map(readNodeOption);
   if (nodes.length < 1 || nodes.length > MAX_NODES) {
@@ -60,6 +68,10 @@ export function readNodeOptions(texts: readonly string[]): DockerNode[] {
       'INVALID_ARGUMENT',
       `--node: expected 1 to ${MAX_NODES} of them, got ${nodes.length}`,
     );
+  }
+  const without = nodes.find(({ address }) => address === undefined);
+  if (without !== undefined && nodes.some(({ address }) => address !== undefined)) {
+    throw invalid(without.name, 'address: expected one, since other nodes have one');
   }
   for (const [index, node] of nodes.entries()) {
     const before = nodes.slice(0, index);

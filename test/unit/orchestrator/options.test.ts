@@ -16,7 +16,7 @@ test('Docker needs nothing but to be asked for: one node on the engine of this m
       },
     ],
     ...{ networkPrefix: '10.213', namePrefix: 'keelson' },
-    ...{ imagePrefix: 'keelson/', imageTag: '0.1.0' },
+    ...{ imagePrefix: 'keelson/', imageTag: '0.1.0', advertise: undefined },
   });
 });
 
@@ -35,10 +35,21 @@ test.each<[string[], string]>([
   [[...DOCKER, '--node', 'x'], '--node x: expected FIELD=VALUE'],
   [[...DOCKER, '--network-prefix', '8.8'], '--network-prefix: expected'],
   [[...DOCKER, '--name-prefix', '/'], '--name-prefix: expected'],
+  [[...DOCKER, '--node', 'name=a,address=192.0.2.1'], '--advertise: expected an address'],
+  [[...DOCKER, '--advertise', '192.0.2.1'], '--advertise: expected an address=… for every'],
+  [[...DOCKER, '--advertise', 'x'], '--advertise: expected an IP address'],
   [['--unknown'], "Unknown option '--unknown'"],
 ])('options that mean nothing are refused in one sentence: %j', (words, message) => {
   expect(() => parseOptions(words, {})).toThrow(message);
   expect(() => parseOptions(words, {})).toThrow('see --help');
+});
+
+test('several engines are reached at their addresses', () => {
+  const words = [...DOCKER, '--advertise', '192.0.2.9', '--node', 'name=a,address=192.0.2.1'];
+  expect(parseOptions(words, {}).docker).toMatchObject({
+    advertise: '192.0.2.9',
+    nodes: [{ name: 'a', address: '192.0.2.1' }],
+  });
 });
 
 test('the help names every option', () => {

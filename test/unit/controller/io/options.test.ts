@@ -20,8 +20,15 @@ test('controller options take the real ports unless told otherwise', () => {
   expect(read()).toEqual({
     ...{ namespace: 'default', name: 'db', instanceId: 'i-1' },
     ...{ registry: ARGUMENTS.registry, host: '127.0.0.1' },
-    ...{ port: 3260, adminPort: 3261, secret: Buffer.from(SECRET, 'hex'), chap: null },
+    ...{
+      port: 3260,
+      adminPort: 3261,
+      portal: undefined,
+      secret: Buffer.from(SECRET, 'hex'),
+      chap: null,
+    },
   });
+  expect(read({ portal: '192.0.2.1:13260' }).portal).toBe('192.0.2.1:13260');
   expect(read({ port: '1', 'admin-port': '65535' })).toMatchObject({ port: 1, adminPort: 65_535 });
 });
 

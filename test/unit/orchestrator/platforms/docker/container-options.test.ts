@@ -16,6 +16,7 @@ import { makeRecord } from '../../support/records.ts';
 const networks = privateNetworks('10.213', () => 1);
 const CONTEXT = {
   ...{ installation: 'inst', namePrefix: 'keelson', networks },
+  published: undefined,
   images: { controller: 'keelson/controller:1', replica: 'keelson/replica:1' },
   registryUrl: (slot: number) => `http://${networks.gateway(slot)}:5705`,
 };

@@ -28,6 +28,7 @@ test.each([
   ['name=a,disk=/x', 'name, data, engine, tls, address, got disk=/x'],
   ['data=/x', 'name: expected 1 to 63'],
   ['name=A', 'name: expected 1 to 63'],
+  ['name=a,address=there', 'address: expected an IP address, got there'],
   ['name=a,data=x', 'data: expected an absolute path'],
   ['name=a,data=/x:/y', 'data: expected an absolute path'],
   ['name=a,data=/', 'data: expected an absolute path'],
@@ -42,6 +43,7 @@ test.each([
   [['name=a', 'name=a,data=/y'], 'it is there twice'],
   [['name=a,data=/x', 'name=b,data=/x'], '/x is the directory of a already'],
   [Array.from({ length: 33 }, (_, index) => `name=n${index}`), 'got 33'],
+  [['name=a,address=192.0.2.1', 'name=b'], 'b: address: expected one, since other nodes have one'],
 ])('nodes that do not go together are refused: %j', (texts, message) => {
   expect(() => readNodeOptions(texts)).toThrow(message);
 });
