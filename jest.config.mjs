@@ -14,11 +14,14 @@ const project = (name, extra = {}) => ({
 // Real processes on a shared machine take their time; a unit test never should.
 const patient = { setupFilesAfterEnv: ['<rootDir>/test/support/patience.ts'] };
 
+// The API's answers must be what its document says.
+const documented = '<rootDir>/test/support/documented-api.ts';
+
 export default {
   projects: [
     project('unit'),
     project('tidy', patient),
-    project('e2e', patient),
+    project('e2e', { setupFilesAfterEnv: [...patient.setupFilesAfterEnv, documented] }),
     project('docker', patient),
   ],
   reporters: ['default', '<rootDir>/test/support/summary-reporter.mjs'],

@@ -72,6 +72,26 @@ export function orNull(schema: Schema): Schema {
   return { anyOf: [schema, { type: 'null' }] };
 }
 
+/** The same, for a reader that passes over fields that it does not know. */
+export function tolerant(schema: Schema): Schema {
+  const { properties, additionalProperties, anyOf, ...rest } = schema;
+  return {
+    ...rest,
+    ...(properties === undefined ? {} : { properties: mapValues(properties, tolerant) }),
+    ...(anyOf === undefined ? {} : { anyOf: anyOf.map(tolerant) }),
+    ...(typeof additionalProperties === 'object'
+      ? { additionalProperties: tolerant(additionalProperties) }
+      : {}),
+  };
+}
+
+function mapValues<T>(
+  fields: Readonly<Record<string, T>>,
+  map: (value: T) => T,
+): Record<string, T> {
+  return Object.fromEntries(Object.entries(fields).map(([name, value]) => [name, map(value)]));
+}
+
 /** One of the components of the document (schemas/components.ts). */
 export function ref(name: string): Schema {
   return { $ref: `#/components/schemas/${name}` };

@@ -58,11 +58,11 @@ export const MAX_LABEL_VALUE_CHARS = 8192;
 export const LABEL_NAME = /^[a-zA-Z0-9][a-zA-Z0-9._/-]{0,316}$/;
 
 /** Reads labels as they were given, whatever they mean. Errors: INVALID_ARGUMENT, naming the label. */
-export function decodeLabels(value: unknown): Labels {
-  const fields = readObject(value, 'labels');
+export function decodeLabels(value: unknown, field = 'labels'): Labels {
+  const fields = readObject(value, field);
   const names = Object.keys(fields);
   if (names.length > MAX_LABELS) {
-    throw new KeelsonError('INVALID_ARGUMENT', `labels: expected at most ${MAX_LABELS}`);
+    throw new KeelsonError('INVALID_ARGUMENT', `${field}: expected at most ${MAX_LABELS}`);
   }
   for (const name of names) {
     if (!isLabelName(name)) {

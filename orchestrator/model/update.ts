@@ -15,6 +15,7 @@ import {
 import { showOrigin } from './policy.ts';
 import { formatSize, parseSize } from './size.ts';
 import {
+  inField,
   isSameChap,
   refuseUnknownFields,
   showInitiators,
@@ -39,7 +40,8 @@ export const MAX_REMOVED_LABELS = 64;
 export function decodeVolumeUpdate(value: unknown): VolumeUpdate {
   const fields = readObject(value, 'update');
   refuseUnknownFields(fields, ['labelsAdd', 'labelsRemove', 'size', 'chap']);
-  const labelsAdd = decodeLabels(fields.labelsAdd ?? {});
+  const { labelsAdd: given = {} } = fields;
+  const labelsAdd = decodeLabels(given, 'labelsAdd');
   const labelsRemove =
     fields.labelsRemove === undefined
       ? []
@@ -54,7 +56,9 @@ export function decodeVolumeUpdate(value: unknown): VolumeUpdate {
   return {
     ...{ labelsAdd, labelsRemove },
     ...(size === undefined ? {} : { size }),
-    ...(fields.chap === undefined ? {} : { chap: decodeChapOrNull(fields.chap) }),
+    ...(fields.chap === undefined
+      ? {}
+      : { chap: inField('chap', () => decodeChapOrNull(fields.chap)) }),
   };
 }
 

@@ -125,7 +125,8 @@ export function decodeVolumeRequest(value: unknown): VolumeRequest {
   const name = readString(fields, 'name');
   checkDnsLabel('namespace', namespace);
   checkDnsLabel('name', name);
-  const labels = decodeLabels(fields.labels ?? {});
+  const { labels: given = {}, defaults = {} } = fields;
+  const labels = decodeLabels(given);
   readPolicyLabels(labels);
   return {
     namespace,
@@ -133,8 +134,8 @@ export function decodeVolumeRequest(value: unknown): VolumeRequest {
     sizeBytes:
       fields.size === undefined ? DEFAULT_VOLUME_BYTES : parseSize(readString(fields, 'size', 32)),
     labels,
-    defaults: inField('defaults', () => decodePolicyLabels(fields.defaults ?? {})),
-    chap: decodeChapOrNull(fields.chap ?? null),
+    defaults: inField('defaults', () => decodePolicyLabels(defaults)),
+    chap: inField('chap', () => decodeChapOrNull(fields.chap ?? null)),
   };
 }
 

@@ -31,7 +31,7 @@ export const REGISTRY_ROUTES: readonly Route[] = [
     id: 'changeMembership',
     summary: 'Puts another record in the place of the one of the version before.',
     body: {
-      component: 'Membership',
+      component: 'MembershipChange',
       example: {
         ...{ version: 2, epoch: 1, generation: 1, losses: 0, sizeBytes: 1073741824 },
         controller: { instanceId: 'c1', address: '127.0.1.1:3260' },

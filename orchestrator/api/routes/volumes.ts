@@ -23,6 +23,7 @@ export const VOLUME_ROUTES: readonly Route[] = [
         size: '15Gi',
         labels: { 'keelson.io/replicas': '2', 'keelson.io/failure-mode': 'soft', env: 'prod' },
         defaults: { 'keelson.io/replicas': '1' },
+        chap: { users: [{ name: 'alice', secret: 'twelve-or-more' }], mutual: null },
       },
     },
     answers: {

@@ -2,7 +2,7 @@ import { type EventView, PLATFORM_NAMES, type VersionView } from '../../model/vi
 import { count, objectOf, oneOf, type Schema, text } from '../schema.ts';
 import { ADDRESS, EMPTY, ERROR } from './common.ts';
 import { NODE, NODE_CHANGE, NODE_COPY } from './node.ts';
-import { MEMBERSHIP, MEMBERSHIP_CONFLICT, REGISTRATION } from './registry.ts';
+import { MEMBERSHIP, MEMBERSHIP_CHANGE, MEMBERSHIP_CONFLICT, REGISTRATION } from './registry.ts';
 import { RULE, RULE_CREATE, RULE_REPLACE } from './rule.ts';
 import {
   CHAP_CREDENTIALS,
@@ -33,6 +33,7 @@ export const COMPONENTS = {
   Error: ERROR,
   Event: EVENT,
   Membership: MEMBERSHIP,
+  MembershipChange: MEMBERSHIP_CHANGE,
   MembershipConflict: MEMBERSHIP_CONFLICT,
   Node: NODE,
   NodeChange: NODE_CHANGE,

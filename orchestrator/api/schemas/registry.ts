@@ -13,7 +13,7 @@ import {
 } from '../../../controller/protocol/registration.ts';
 import { BLOCK_BYTES, MAX_COPIES, MAX_REPLICAS } from '../../../replica/common/limits.ts';
 import { MAX_GENERATION } from '../../../replica/protocol/stamps.ts';
-import { count, flag, listOf, objectOf, oneOf, orNull, ref, text } from '../schema.ts';
+import { count, flag, listOf, objectOf, oneOf, orNull, ref, text, tolerant } from '../schema.ts';
 import { dnsLabel, ERROR_FIELD, type ErrorBody } from './common.ts';
 
 const NAME = { minLength: 1, maxLength: 1024 };
@@ -45,6 +45,9 @@ export const MEMBERSHIP = objectOf<Membership>('Who may write, and which copies 
     maxProperties: MAX_COPIES * 2,
   },
 });
+
+/** As a controller sends it. */
+export const MEMBERSHIP_CHANGE = tolerant(MEMBERSHIP);
 
 interface Conflict extends ErrorBody {
   readonly membership: Membership;

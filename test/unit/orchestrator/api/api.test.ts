@@ -1,6 +1,6 @@
-import { request } from 'node:http';
 import type { ControllerStatus } from '../../../../controller/protocol/status.ts';
 import type { VolumeUpdate } from '../../../../orchestrator/model/update.ts';
+import { type RawAnswer, type RawOptions, rawCall } from '../support/raw-call.ts';
 import { World } from '../support/world.ts';
 
 let world: World;
@@ -27,24 +27,8 @@ function statusWith(sessions: number): ControllerStatus {
   };
 }
 
-/** A raw request, because fetch allows neither a Host nor an Origin of one's own. */
-function call(
-  method: string,
-  path: string,
-  options: { headers?: Record<string, string>; body?: string | Buffer } = {},
-): Promise<{ status: number; body: string }> {
-  return new Promise((resolve, reject) => {
-    const outgoing = request(`${world.api.url}${path}`, { method, headers: options.headers });
-    outgoing.on('error', reject).on('response', (response) => {
-      let body = '';
-      response.setEncoding('utf8');
-      response.on('data', (chunk: string) => {
-        body += chunk;
-      });
-      response.on('end', () => resolve({ status: response.statusCode ?? 0, body }));
-    });
-    outgoing.end(options.body);
-  });
+function call(method: string, path: string, options: RawOptions = {}): Promise<RawAnswer> {
+  return rawCall(method, `${world.api.url}${path}`, options);
 }
 
 function secretOf(address: string): Record<string, string> {

@@ -1,43 +1,13 @@
 import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openToken } from '../../../../orchestrator/api/token-file.ts';
 import { ApiClient } from '../../../../orchestrator/client/api-client.ts';
 import { parseOptions } from '../../../../orchestrator/options.ts';
+import { rawCall } from '../support/raw-call.ts';
 import { TOKEN, World } from '../support/world.ts';
 
 const OTHER_TOKEN = TOKEN.replace(/^0/, '1');
-
-interface Answer {
-  readonly status: number | undefined;
-  readonly challenge: string | undefined;
-  readonly body: string;
-}
-
-/** A raw request, because fetch allows neither a Host nor an Origin of one's own. */
-function call(
-  url: string,
-  path: string,
-  headers: Record<string, string>,
-  method = 'GET',
-): Promise<Answer> {
-  return new Promise((resolve, reject) => {
-    const outgoing = request(`${url}${path}`, { method, headers });
-    outgoing.on('error', reject).on('response', (response) => {
-      let body = '';
-      response.setEncoding('utf8');
-      response.on('data', (chunk: string) => {
-        body += chunk;
-      });
-      response.on('end', () => {
-        const { statusCode: status, headers } = response;
-        resolve({ status, challenge: headers['www-authenticate'], body });
-      });
-    });
-    outgoing.end();
-  });
-}
 
 const bearer = (token: string) => ({ authorization: `Bearer ${token}` });
 const FOREIGN_HOST = { host: 'keelson.example:5705' };
@@ -63,8 +33,9 @@ describe('an API that asks for the token', () => {
     ['GET', '/v1/no-such-call', {}],
     ['GET', '/v1/volumes', { ...bearer(TOKEN), origin: 'http://evil.example' }],
   ])('refuses %s %s with %j, and tells nothing', async (method, path, headers) => {
-    const { status, challenge, body } = await call(world.api.url, path, headers, method);
-    expect([status, challenge]).toEqual([401, 'Bearer realm="keelson"']);
+    const answer = await rawCall(method, `${world.api.url}${path}`, { headers });
+    const { status, body } = answer;
+    expect([status, answer.headers['www-authenticate']]).toEqual([401, 'Bearer realm="keelson"']);
     expect(JSON.parse(body)).toEqual({
       error: { code: 'UNAUTHENTICATED', message: expect.any(String) },
     });
@@ -77,7 +48,7 @@ describe('an API that asks for the token', () => {
     ['/healthz', {}],
     ['/readyz', FOREIGN_HOST],
   ])('answers GET %s with %j', async (path, headers) => {
-    expect((await call(world.api.url, path, headers)).status).toBe(200);
+    expect((await rawCall('GET', `${world.api.url}${path}`, { headers })).status).toBe(200);
   });
 
   test('is used by a client that has it, and refuses one that has not with a way out', async () => {
@@ -94,7 +65,7 @@ describe('an API that asks for the token', () => {
     await client.createVolume({ namespace: 'default', name: 'demo', labels: {} });
     const { secret } = world.installation.registry.require('default/demo');
     const ask = (headers: Record<string, string>) =>
-      call(world.api.url, '/v1/registry/default/demo', headers);
+      rawCall('GET', `${world.api.url}/v1/registry/default/demo`, { headers });
     expect((await ask({ ...bearer(secret), ...FOREIGN_HOST })).status).toBe(200);
     expect((await ask(bearer(TOKEN))).status).toBe(401);
     expect((await ask({})).status).toBe(401);
@@ -121,7 +92,7 @@ describe('an API that asks for no token', () => {
     [{ origin: 'http://evil.example' }, 401],
     [{ origin: 'http://evil.example', ...bearer(TOKEN) }, 401],
   ])('answers a request with %j by %i', async (headers, status) => {
-    expect((await call(world.api.url, '/v1/volumes', headers)).status).toBe(status);
+    expect((await rawCall('GET', `${world.api.url}/v1/volumes`, { headers })).status).toBe(status);
   });
 });
 

@@ -10,6 +10,7 @@ import { nodeNames } from '../../../../orchestrator/model/layout.ts';
 import { makeNodes } from '../../../../orchestrator/platforms/process/embedded.ts';
 import { ProcessPlatform } from '../../../../orchestrator/platforms/process/process-platform.ts';
 import { Registry } from '../../../../orchestrator/registry/registry.ts';
+import { expectDocumentedAnswers } from '../../../support/documented-answers.ts';
 
 const PROGRAM = join(__dirname, 'fake-child.ts');
 /** Of every world. */
@@ -40,6 +41,7 @@ export class World {
     this.api = api;
     this.events = new EventLog(() => new Date(0));
     this.client = new ApiClient({ url: api.url });
+    expectDocumentedAnswers(api.url);
     this.installation = new Installation({
       registry,
       events: this.events,
