@@ -24,6 +24,7 @@ function whatIsMissing(volume: VolumeView): string | undefined {
   if (inSyncCount <= replicas || health !== 'healthy') {
     return [`${health}, ${formatInSync(volume)} in sync`, ...volume.notes].join('; ');
   }
-  if (copies.length > replicas + 1) return `${copies.length - replicas - 1} copies have to leave`;
+  const extraCount = copies.length - replicas - 1;
+  if (extraCount > 0) return `copies that have to leave: ${extraCount}`;
   return servedBytes === sizeBytes ? undefined : `growing from ${formatSize(servedBytes)}`;
 }

@@ -24,7 +24,7 @@ export interface Sight {
 }
 
 /** Progress comes with no event, so one looks again; nobody waits when nobody is there to see. */
-const LOOK_AGAIN_MS = 500;
+const LOOK_AGAIN_MS = 250;
 
 /**
  * Waits until `aim` has come about, and notes what is missing whenever that changes.

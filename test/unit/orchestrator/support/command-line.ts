@@ -6,6 +6,7 @@ export interface Typed {
   readonly input?: string;
   /** Both outputs are a terminal. */
   readonly isInteractive?: boolean;
+  readonly onOutput?: (text: string) => void;
   /** Ctrl-C. */
   readonly signal?: AbortSignal;
 }
@@ -26,6 +27,7 @@ export async function type(line: string, typed: Typed = {}): Promise<Outcome> {
     isInteractive,
     write: (text: string) => {
       shown[name] += text;
+      if (name === 'out') typed.onOutput?.(text);
     },
   });
   const terminal = {
