@@ -22,7 +22,10 @@ export interface ApiOptions extends AccessRules {
 const BASE_URL = 'http://127.0.0.1';
 
 export interface ApiServer extends RegistryDoors {
-  /** From here on requests are answered; until then they are told to come back. */
+  /**
+   * From here on controllers are answered, and everybody else once the installation was started;
+   * until then they are told to come back.
+   */
   serve(installation: Installation): void;
   close(): Promise<void>;
 }
@@ -108,7 +111,11 @@ async function answer({ installation, rules, isDoor, request, response }: Call):
   if (isDoor && route.access !== 'volume-secret') {
     throw new KeelsonError('NOT_FOUND', 'here is the registry for controllers and nothing else');
   }
-  if (installation === undefined) throw new KeelsonError('UNAVAILABLE', 'the orchestrator starts');
+  // Controllers that an earlier orchestrator started ask for the registry meanwhile.
+  const isServed = installation?.isStarted === true || route.access === 'volume-secret';
+  if (installation === undefined || !isServed) {
+    throw new KeelsonError('UNAVAILABLE', 'the orchestrator starts');
+  }
   const query = new Query(url.searchParams, route.query);
   await route.handle({ installation, request, response, query, names });
 }

@@ -58,6 +58,7 @@ export class Installation {
   readonly #reconciler: Reconciler;
   readonly #fetchStatus: InstallationOptions['fetchStatus'];
   readonly #changed = new Waiters();
+  #isStarted = false;
 
   constructor(options: InstallationOptions) {
     const { registry, events, fetchStatus, replaceAfterMs } = options;
@@ -72,13 +73,19 @@ export class Installation {
     registry.subscribe((address) => this.#changed.resolve(address));
   }
 
+  /** Until then it knows its volumes, but not what runs of them. */
+  get isStarted(): boolean {
+    return this.#isStarted;
+  }
+
   get addresses(): AddressPlan {
     return this.#platform.addresses;
   }
 
   /** Brings up every volume; finishes deletions that a restart interrupted. */
   start(): void {
-    this.#reconciler.addAll();
+    this.#isStarted = true;
+    this.#reconciler.start();
   }
 
   /** Stops every process in order; the data stays. The registry answers until the end. */

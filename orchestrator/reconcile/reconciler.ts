@@ -39,6 +39,7 @@ export class Reconciler {
   readonly #notes = new Map<string, readonly string[]>();
   /** Directories that are being erased at this moment. */
   readonly #erasing = new Set<string>();
+  #isStarted = false;
 
   constructor(options: ReconcilerOptions) {
     this.#options = options;
@@ -50,9 +51,18 @@ export class Reconciler {
     options.registry.subscribe((address) => this.add(address));
   }
 
+  /**
+   * Plans nothing before: while a platform looks around, what it has not found yet would be started
+   * a second time.
+   */
+  start(): void {
+    this.#isStarted = true;
+    this.addAll();
+  }
+
   /** Looks at this volume, now. */
   add(address: string): void {
-    this.#queue.add(address);
+    if (this.#isStarted) this.#queue.add(address);
   }
 
   addAll(): void {

@@ -62,6 +62,17 @@ async function kill(what: string): Promise<void> {
   await world.waitForEvent(new RegExp(`^${what} exited \\(signal SIGKILL\\)`), before);
 }
 
+test('nothing is started while the platform still looks for what runs, whatever changes', async () => {
+  world = await World.start({ isSurveying: true });
+  const { installation } = world;
+  const plain = { labels: {}, defaults: {}, chap: null };
+  await installation.create({ ...NAME, ...plain, sizeBytes: 1024 ** 3 });
+  await expect(world.client.volume(NAME)).rejects.toThrow('the orchestrator starts');
+  expect((await installation.view(ADDRESS)).controller.process).toBe('down');
+  installation.start();
+  expect((await world.client.volume(NAME)).controller.process).toBe('starting');
+});
+
 test('S35 S36 a copy that is not wanted any more leaves, stops, and its directory is erased', async () => {
   world = await World.start();
   await makeVolume();

@@ -24,6 +24,8 @@ export interface WorldOptions {
   readonly replaceAfterMs?: number;
   /** The API asks for `TOKEN`. */
   readonly isTokenRequired?: boolean;
+  /** The installation is not started: its platform still looks around. */
+  readonly isSurveying?: boolean;
 }
 
 /** An orchestrator over real HTTP and real child processes that only pretend. */
@@ -56,7 +58,7 @@ export class World {
         }),
     });
     api.serve(this.installation);
-    this.installation.start();
+    if (options.isSurveying !== true) this.installation.start();
   }
 
   static async start(options: WorldOptions = {}): Promise<World> {
