@@ -44,8 +44,11 @@ const PEERS: readonly Peer[] = [
   program('tgtd', 'tgt'),
   program('tgtadm', 'tgt'),
   library('liblz4.so.1', 'liblz4-1'),
+  program('zsh', 'zsh'),
+  program('script', 'bsdutils'),
   program('dockerd', 'docker.io'),
   program('docker-init', 'docker.io'),
+  program('docker-compose', 'docker-compose'),
   program('openssl', 'openssl'),
 ];
 
