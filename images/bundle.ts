@@ -72,6 +72,14 @@ const withoutBuildKit: Plugin = {
  */
 const TRIED_IN_VAIN = ['cpu-features', '*/sshcrypto.node', 'supports-color'];
 
+/**
+ * The first line: it is found on the path and started by the kernel, for the image has no shell and no
+ * /usr/bin/env. The others: packages that are CommonJS, such as yaml, ask for modules of Node.js.
+ */
+const MODULE_BANNER = `#!/usr/local/bin/node
+import { createRequire } from 'node:module';
+const require = createRequire(import.meta.url);`;
+
 /** All programs of all images, not minified, so that a stack can be read. */
 export function bundlePrograms(): Promise<Bundle[]> {
   return Promise.all(PROGRAMS.map(bundleProgram));
@@ -88,8 +96,7 @@ async function bundleProgram({ entry, file }: Program): Promise<Bundle> {
     // import() of an external addon becomes require(), the only one that can load it.
     supported: { 'dynamic-import': isModule },
     mainFields: ['main'],
-    // Found on the path and started by the kernel: the image has no shell, and no /usr/bin/env.
-    banner: isModule ? { js: '#!/usr/local/bin/node' } : {},
+    banner: isModule ? { js: MODULE_BANNER } : {},
     define: {
       'process.env.NODE_ENV': '"production"',
       ...(isModule ? {} : { 'import.meta.dirname': '__dirname' }),

@@ -25,7 +25,13 @@ async function main(): Promise<number> {
 }
 
 function channelOf(stream: NodeJS.WriteStream): Channel {
-  return { write: (line) => stream.write(line), isInteractive: stream.isTTY === true };
+  return {
+    write: (line) => stream.write(line),
+    isInteractive: stream.isTTY === true,
+    get columns() {
+      return stream.columns;
+    },
+  };
 }
 
 // A reader such as `head` that has seen enough is no error.

@@ -21,7 +21,14 @@ export class Screen {
   }
 
   #goAbove(): string {
-    const lineCount = this.#table.split('\n').length - 1;
-    return lineCount === 0 ? '' : `\x1b[${lineCount}F${CLEAR_BELOW}`;
+    const rowCount = this.#countRows();
+    return rowCount === 0 ? '' : `\x1b[${rowCount}F${CLEAR_BELOW}`;
+  }
+
+  /** A line that is too long for the terminal takes several rows. */
+  #countRows(): number {
+    const { columns = Infinity } = this.#channel;
+    const lines = this.#table.split('\n').slice(0, -1);
+    return lines.reduce((rows, { length }) => rows + Math.max(1, Math.ceil(length / columns)), 0);
   }
 }

@@ -14,4 +14,6 @@ export interface Channel {
   write(text: string): void;
   /** Lines can be drawn again. */
   readonly isInteractive: boolean;
+  /** How many characters a terminal shows in one row. It may change. */
+  readonly columns?: number | undefined;
 }

@@ -1,7 +1,11 @@
-import { readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { ARCHITECTURES, type Architecture, addonsFor } from '../../../images/addons.ts';
 import { type Bundle, bundlePrograms, ROLES } from '../../../images/bundle.ts';
 import { licensesOf, packageFolderOf } from '../../../images/licenses.ts';
+import { runOk } from '../../support/child.ts';
+import { NODE } from '../../support/keelson.ts';
 
 const { packages } = JSON.parse(readFileSync('package-lock.json', 'utf8')) as {
   packages: Record<string, { dev?: boolean; version: string }>;
@@ -50,6 +54,18 @@ test('native code stays outside, under the names that the images have it by', ()
 test('what dockerode needs for BuildKit only is in no bundle', () => {
   const packagesIn = bundles.flatMap(({ inputs }) => inputs).map(packageFolderOf);
   expect(packagesIn.filter((folder) => /grpc|protobuf/.test(folder ?? ''))).toEqual([]);
+});
+
+test('the command line of an image speaks YAML, a package that asks for modules of Node.js', async () => {
+  const directory = mkdtempSync(join(tmpdir(), 'keelson-bundle-'));
+  try {
+    const path = join(directory, 'keelson.mjs');
+    writeFileSync(path, bundles.find(({ file }) => file === 'keelson.mjs')?.text ?? '');
+    const words = [path, 'version', '--client', '-o', 'yaml'];
+    expect(await runOk(NODE, words)).toMatch(/^client: \d+\.\d+\.\d+\n$/);
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
 });
 
 test('the license of every package goes along', () => {
