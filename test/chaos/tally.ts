@@ -24,6 +24,24 @@ export class Tally {
     add(this.#refused, reason);
   }
 
+  /** How often a command was refused, by reason. */
+  get refusals(): ReadonlyMap<string, number> {
+    return this.#refused;
+  }
+
+  /** Operations that succeeded. */
+  get doneCount(): number {
+    return [...this.#done.values()].reduce((sum, count) => sum + count, 0);
+  }
+
+  get longestMs(): number {
+    return this.#longestMs;
+  }
+
+  get longestWhat(): string {
+    return this.#longestWhat;
+  }
+
   fault(name: string): void {
     add(this.#faults, name);
   }

@@ -25,10 +25,11 @@ export interface WorkloadOptions {
   readonly random: SeededRandom;
   readonly tally: Tally;
   readonly verdict: Verdict;
+  /** Commands under way at a time. */
+  readonly depth?: number;
 }
 
-/** Commands under way at a time. */
-const DEPTH = 12;
+const DEFAULT_DEPTH = 12;
 
 /** Between two commands of one worker: leaves some CPU to those who must recover. */
 const MAX_THINK_MS = 12;
@@ -66,8 +67,9 @@ export class Workload {
   }
 
   start(): void {
+    const { depth = DEFAULT_DEPTH } = this.#options;
     this.#isRunning = true;
-    this.#workers = Array.from({ length: DEPTH }, () => this.#work());
+    this.#workers = Array.from({ length: depth }, () => this.#work());
   }
 
   /** Resolves when the last command is answered. */
@@ -81,6 +83,15 @@ export class Workload {
     const { blockCount } = this.#options;
     for (let first = 0; first < blockCount && !this.#isOver; first += CHECK_BLOCKS) {
       await this.#read({ first, count: Math.min(CHECK_BLOCKS, blockCount - first) });
+    }
+  }
+
+  /** Writes every block once. Only while paused. */
+  async fill(): Promise<void> {
+    const { blockCount } = this.#options;
+    for (let first = 0; first < blockCount && !this.#isOver; first += MAX_BLOCKS) {
+      const count = Math.min(MAX_BLOCKS, blockCount - first);
+      await this.#write({ first, count }, false);
     }
   }
 

@@ -83,7 +83,8 @@ export class DockerInstallation {
   /** As --node describes them. */
   get nodeOptions(): string[] {
     return this.#nodes.map(
-      ({ name, dataRoot, door }) => `name=${name},data=${dataRoot},engine=unix://${door.socketPath}`,
+      ({ name, dataRoot, door }) =>
+        `name=${name},data=${dataRoot},engine=unix://${door.socketPath}`,
     );
   }
 
@@ -155,7 +156,9 @@ export class DockerInstallation {
       async () => {
         const view = await this.api.volume(volume);
         const { health, copies, replicas, membership } = view;
-        const inSync = copies.filter(({ state, isConnected }) => state === 'in-sync' && isConnected);
+        const inSync = copies.filter(
+          ({ state, isConnected }) => state === 'in-sync' && isConnected,
+        );
         const isWhole = inSync.length === replicas + 1 && copies.length === replicas + 1;
         const isAfter = membership.generation > afterGeneration;
         return health === 'healthy' && isWhole && isAfter ? view : undefined;

@@ -40,7 +40,15 @@ export class Orchestrator {
 
   /** Starts one that may fail: it is told by `ended` and `output`. */
   static spawn(options: OrchestratorOptions): Orchestrator {
-    const { dataDir, nodes, replaceAfterSeconds, apiPort = API_PORT, args = [], uid, gid } = options;
+    const {
+      dataDir,
+      nodes,
+      replaceAfterSeconds,
+      apiPort = API_PORT,
+      args = [],
+      uid,
+      gid,
+    } = options;
     const words = [
       ...['orchestrator/main.ts', '--platform', 'docker', '--data', dataDir],
       ...nodes.flatMap((node) => ['--node', node]),
@@ -55,7 +63,7 @@ export class Orchestrator {
     return new Orchestrator(child, apiPort);
   }
 
-  /** Resolves when the API answers. */
+  /** Resolves when it has looked around: at every engine that answers, and at every disk there. */
   static async start(options: OrchestratorOptions): Promise<Orchestrator> {
     const orchestrator = Orchestrator.spawn(options);
     const answers = eventually('the API answers', () => orchestrator.api.nodes(), {

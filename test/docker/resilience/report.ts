@@ -1,0 +1,40 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
+import type { Report } from './scenario.ts';
+
+const HEADS = [
+  'scenario',
+  'longest stall',
+  'healthy after',
+  'synced',
+  'I/O errors',
+  'more',
+] as const;
+
+/** A table for people. */
+export function formatReports(reports: readonly Report[]): string {
+  const rows = reports.map((report) => [
+    report.name,
+    `${report.longestStallMs} ms`,
+    report.healthyAfterMs === undefined ? '-' : `${report.healthyAfterMs} ms`,
+    `${(report.syncedBytes / 1024 ** 2).toFixed(1)} MiB`,
+    String(report.ioErrors),
+    Object.entries(report.figures)
+      .map(([figure, value]) => `${figure} ${value}`)
+      .join(', '),
+  ]);
+  const widths = HEADS.map((head, column) =>
+    Math.max(head.length, ...rows.map((row) => row[column]?.length ?? 0)),
+  );
+  const line = (row: readonly string[]) =>
+    row
+      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+      .join('  ')
+      .trimEnd();
+  return [line(HEADS), ...rows.map(line)].join('\n');
+}
+
+export function keepReports(path: string, reports: readonly Report[]): void {
+  mkdirSync(dirname(path), { recursive: true });
+  writeFileSync(path, `${JSON.stringify(reports, undefined, 2)}\n`);
+}
