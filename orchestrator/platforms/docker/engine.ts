@@ -234,7 +234,9 @@ export class Engine {
       onEnd();
     };
     for (const event of ['end', 'error', 'close'] as const) stream.on(event, end);
-    createInterface({ input: stream }).on('line', (line) => {
+    const lines = createInterface({ input: stream });
+    lines.on('error', end); // it repeats those of its input
+    lines.on('line', (line) => {
       const event = readEvent(line);
       if (event !== undefined && !isOver) onEvent(event);
     });
