@@ -35,6 +35,7 @@ export const PURE_FOLDERS = [
   'controller/core',
   'orchestrator/model',
   'orchestrator/plan',
+  'orchestrator/docker-driver/core',
 ] as const;
 
 /** Everything that git has or would take, so that a file is judged before its first commit. */
