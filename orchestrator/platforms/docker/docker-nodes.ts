@@ -19,6 +19,8 @@ export interface DockerNodesOptions {
   readonly onEvent: (event: EngineEvent) => void;
   /** What there is on the engine of these nodes. */
   readonly onList: (nodes: ReadonlySet<string>, found: readonly FoundContainer[]) => void;
+  /** An engine is there, or there again. Errors: none. */
+  readonly onConnect: (engine: Engine) => Promise<void>;
   /** A node went away or is back. */
   readonly onChange: () => void;
   /** From now on a missing directory is a missing disk. */
@@ -136,10 +138,11 @@ export class DockerNodes {
   }
 
   #watchOf(engine: Engine, nodes: ReadonlySet<string>): EngineWatch {
-    const { context, onEvent, onList, onChange } = this.#options;
+    const { context, onEvent, onList, onConnect, onChange } = this.#options;
     return new EngineWatch({
       ...{ engine, installation: context.installation, onEvent },
       onList: (found) => onList(nodes, found),
+      onConnect: () => onConnect(engine),
       onChange: () => {
         onChange();
         if (this.#isOpen) void this.#checkDisks();

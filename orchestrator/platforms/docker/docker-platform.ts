@@ -59,12 +59,13 @@ export class DockerPlatform implements Platform {
     const { context, nodes, nodeRecords, onChange, onPrepared, log } = options;
     this.#options = options;
     this.addresses = context.published?.addresses ?? context.networks.addresses;
-    this.#networks = new VolumeNetworks(context, options);
+    this.#networks = new VolumeNetworks(options);
     this.#nodes = new DockerNodes(
       {
         ...{ nodes, context, onPrepared },
         onEvent: (event) => this.#onEvent(event),
         onList: (names, found) => this.#onList(names, found),
+        onConnect: (engine) => this.#adoptNetworks(engine),
         onChange: () => {
           this.#cutOff.look(this.#runs.all());
           onChange({ kind: 'nodes-changed' });
@@ -79,10 +80,8 @@ export class DockerPlatform implements Platform {
 
   /** Finds what there is. Nothing may be started before that. */
   async open(): Promise<void> {
-    const ids = new Set([...this.#options.wanted().values()].map(({ volume }) => volume.id));
     await this.#nodes.open();
     this.#isOpen = true;
-    for (const engine of this.#nodes.enginesUp()) await this.#networks.adopt(engine, ids);
   }
 
   /** The controllers that run; undefined when an engine that may run more does not answer. */
@@ -291,6 +290,11 @@ export class DockerPlatform implements Platform {
     for (const id of [...surplus, ...inventory.orphans]) {
       this.#containers.discard(this.#nodes.engineOf(node), id);
     }
+  }
+
+  #adoptNetworks(engine: Engine): Promise<void> {
+    const processes = [...this.#options.wanted().values()];
+    return this.#networks.adopt(engine, new Set(processes.map(({ volume }) => volume.id)));
   }
 
   /** Whether a container that runs is, or becomes, the run of its process. */

@@ -8,6 +8,8 @@ export interface EngineWatchOptions {
   readonly onEvent: (event: EngineEvent) => void;
   /** All containers there are, after every connection and now and then. */
   readonly onList: (found: readonly FoundContainer[]) => void;
+  /** After every connection, before the engine counts as back. Errors: none. */
+  readonly onConnect: () => Promise<void>;
   /** The engine went away, or is back. */
   readonly onChange: () => void;
 }
@@ -52,11 +54,12 @@ export class EngineWatch {
   }
 
   async #connect(): Promise<void> {
-    const { engine, installation, onEvent, onChange } = this.#options;
+    const { engine, installation, onEvent, onConnect, onChange } = this.#options;
     try {
       // First the stream, then the list: what happens in between is in both.
       this.#connection = await engine.watch(installation, onEvent, () => this.#onEnd());
       await this.#list();
+      await onConnect();
       this.#retryMs = FIRST_RETRY_MS;
       this.#down = undefined;
       this.#later(RELIST_MS, () => this.#relist());

@@ -1,7 +1,13 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { messageOf } from '../../../replica/common/errors.ts';
+import type { Log } from '../../../replica/common/log.ts';
 import type { ProcessSpec } from '../../plan/processes.ts';
 import { LABELS } from './container-labels.ts';
 import { type ContainerContext, networkName, networkOptions } from './container-options.ts';
-import type { Engine } from './engine.ts';
+import type { Engine, FoundNetwork } from './engine.ts';
+
+const MAX_REMOVALS = 20;
+const REMOVAL_INTERVAL_MS = 500;
 
 export interface Doors {
   /** Serves the registry on this address of ours, for the controllers of one network. */
@@ -13,12 +19,14 @@ export interface Doors {
 export class VolumeNetworks {
   readonly #context: ContainerContext;
   readonly #doors: Doors;
+  readonly #log: Log;
   /** By `ENGINE SLOT`: those that are there, or are being made. */
   readonly #known = new Map<string, Promise<void>>();
 
-  constructor(context: ContainerContext, doors: Doors) {
-    this.#context = context;
-    this.#doors = doors;
+  constructor(options: Doors & { readonly context: ContainerContext; readonly log: Log }) {
+    this.#context = options.context;
+    this.#doors = options;
+    this.#log = options.log;
   }
 
   ensure(engine: Engine, spec: Pick<ProcessSpec, 'volume' | 'slot'>): Promise<void> {
@@ -33,16 +41,18 @@ export class VolumeNetworks {
     this.#known.delete(keyOf(engine, slot));
   }
 
-  /** Opens the doors of those that are there, and removes those of volumes that are not. */
+  /**
+   * Opens the doors of those that are there, and removes those of volumes that are not. What fails is
+   * done by the next start in that network, or at the next connection.
+   */
   async adopt(engine: Engine, volumeIds: ReadonlySet<string>): Promise<void> {
-    for (const { name, labels } of await engine.networks(this.#context.installation)) {
-      const slot = Number(labels[LABELS.slot]);
-      if (!volumeIds.has(labels[LABELS.volumeId] ?? '')) {
-        await engine.removeNetwork(name);
-        continue;
+    try {
+      for (const network of await engine.networks(this.#context.installation)) {
+        if (volumeIds.has(network.labels[LABELS.volumeId] ?? '')) await this.#take(engine, network);
+        else void this.#removeOrphan(engine, network.name);
       }
-      await this.#doors.openDoor(this.#context.networks.gateway(slot));
-      this.#known.set(keyOf(engine, slot), Promise.resolve());
+    } catch (error) {
+      this.#log.warn('networks of an engine', { engine: engine.url, error: messageOf(error) });
     }
   }
 
@@ -53,6 +63,28 @@ export class VolumeNetworks {
     this.#doors.closeDoor(this.#context.networks.gateway(slot));
     await engine.removeNetwork(networkName(this.#context, volume));
     this.doubt(engine, slot);
+  }
+
+  async #take(engine: Engine, { labels }: FoundNetwork): Promise<void> {
+    const slot = Number(labels[LABELS.slot]);
+    await this.#doors.openDoor(this.#context.networks.gateway(slot));
+    this.#known.set(keyOf(engine, slot), Promise.resolve());
+  }
+
+  /** Its containers are being removed at this moment; until they are gone it cannot be. */
+  async #removeOrphan(engine: Engine, name: string): Promise<void> {
+    for (let triesLeft = MAX_REMOVALS; ; triesLeft -= 1) {
+      try {
+        await engine.removeNetwork(name);
+        return;
+      } catch (error) {
+        if (triesLeft > 0) await sleep(REMOVAL_INTERVAL_MS);
+        else {
+          this.#log.warn('a network stays', { network: name, error: messageOf(error) });
+          return;
+        }
+      }
+    }
   }
 
   async #make(engine: Engine, spec: Pick<ProcessSpec, 'volume' | 'slot'>): Promise<void> {
