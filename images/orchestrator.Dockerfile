@@ -31,7 +31,7 @@ RUN ["/usr/local/bin/node", "/fill-compile-cache.ts", "/keelson/orchestrator.cjs
 FROM program
 COPY --from=cache /tmp/cache/ /keelson/cache/
 ENV NODE_COMPILE_CACHE=/keelson/cache KEELSON_HEALTH_ADDRESS=127.0.0.1:5705 \
-    KEELSON_DATA=/var/lib/keelson
+    KEELSON_PLATFORM=docker KEELSON_DATA=/var/lib/keelson
 EXPOSE 5705
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=30s --timeout=5s --retries=3 CMD ["/usr/local/bin/node", "/keelson/healthcheck.cjs"]

@@ -45,7 +45,10 @@ const PROGRAMS: Readonly<Record<Role, Program>> = {
     ],
     question: ['http', '5704'],
   },
-  orchestrator: { arguments: ['--no-demo', '--data', DATA], question: ['http', '5705'] },
+  orchestrator: {
+    arguments: ['--platform', 'process', '--no-demo', '--data', DATA],
+    question: ['http', '5705'],
+  },
 };
 
 /** With as few rights as the orchestrator gives, and `options` beside that. */

@@ -32,9 +32,9 @@ async function main(): Promise<void> {
   print(`keelson starts on ${options.root}\n`);
   const kind = options.docker === undefined ? await embeddedKind(options) : docker(options.docker);
   const log = makeLog({ component: 'orchestrator' });
-  const orchestrator = await startOrchestrator({ ...options, events, log, kind });
-  stopOnSignal(orchestrator);
-  await announce(orchestrator);
+  const starting = startOrchestrator({ ...options, events, log, kind });
+  stopOnSignal(starting);
+  await announce(await starting);
 }
 
 async function embeddedKind(options: Options): Promise<PlatformKind> {
@@ -71,16 +71,24 @@ Ctrl-C stops everything; the data stays where it is.
 `;
 }
 
-function stopOnSignal(orchestrator: Orchestrator): void {
+/** From the first moment on: the kernel ends process 1 of a container by no signal but SIGKILL. */
+function stopOnSignal(starting: Promise<Orchestrator>): void {
+  let running: Orchestrator | undefined;
   let firstAtMs: number | undefined;
+  starting.then(
+    (orchestrator) => {
+      running = orchestrator;
+    },
+    () => undefined, // main says why
+  );
   const onSignal = () => {
     const nowMs = monotonicClock.nowMs();
     if (firstAtMs === undefined) {
       firstAtMs = nowMs;
       print('keelson stops; once more to kill\n');
-      orchestrator.close().then(() => process.exit(0), fail);
+      starting.then((orchestrator) => orchestrator.close()).then(() => process.exit(0), fail);
     } else if (nowMs - firstAtMs > SAME_PRESS_MS) {
-      orchestrator.installation.kill();
+      running?.installation.kill();
       process.exit(1);
     }
   };

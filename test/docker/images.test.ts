@@ -7,6 +7,7 @@ import { currentVersion, type Images } from '../../images/images.ts';
 import { makeSubject, type Subject } from '../../images/subject.ts';
 import { eventually } from '../support/child.ts';
 import { type Dockerd, startDockerd } from '../support/dockerd.ts';
+import { execIn, textOf } from '../support/dockerd-exec.ts';
 import { imagesFor } from '../support/dockerd-images.ts';
 
 const NODE_IN_IMAGE = '/usr/local/bin/node';
@@ -124,13 +125,15 @@ test('the orchestrator carries the command line, which needs no shell', async ()
   try {
     await subject.container.start();
     await subject.says('up');
-    const exec = await subject.container.exec({
-      ...{ Cmd: ['keelson', 'node', 'ls', '-o', 'json'], Tty: true, AttachStdout: true },
-    });
-    const stream = await exec.start({ Tty: true });
-    const nodes = JSON.parse(await textOf(stream)) as readonly unknown[];
-    expect(nodes).toHaveLength(3);
-    expect((await exec.inspect()).ExitCode).toBe(0);
+    const { code, output } = await execIn(subject.container, [
+      'keelson',
+      'node',
+      'ls',
+      '-o',
+      'json',
+    ]);
+    expect(code).toBe(0);
+    expect(JSON.parse(output)).toHaveLength(3);
   } finally {
     await subject.remove();
   }
@@ -172,10 +175,4 @@ async function filesOf(image: string): Promise<string[]> {
   } finally {
     await container.remove({ force: true });
   }
-}
-
-async function textOf(stream: NodeJS.ReadableStream): Promise<string> {
-  let text = '';
-  for await (const chunk of stream) text += String(chunk);
-  return text;
 }

@@ -16,7 +16,7 @@ let starts: StartLog;
 beforeAll(async () => {
   installation = await DockerInstallation.prepare({ nodeCount: NODE_COUNT });
   starts = new StartLog(installation.engine, (node) => installation.node(node).dataRoot);
-  await starts.watch();
+  await installation.withEngine(() => starts.watch());
   await installation.start();
 });
 afterAll(async () => {

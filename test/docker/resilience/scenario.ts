@@ -103,6 +103,12 @@ export class Stage {
     this.figures[figure] = Math.round(performance.now() - startMs);
   }
 
+  /** The orchestrator erases a directory on a node. */
+  untilGone(directory: string): Promise<string> {
+    const isGone = ['-c', '! test -e "$1"', 'sh', directory];
+    return eventually(`${directory} is gone`, () => this.installation.dockerd.inside('sh', isGone));
+  }
+
   untilPortalAnswers(): Promise<number> {
     return untilPortalAnswers(this.volume.target);
   }

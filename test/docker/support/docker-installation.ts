@@ -1,4 +1,4 @@
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type Docker from 'dockerode';
 import type { ContainerInfo } from 'dockerode';
@@ -7,17 +7,15 @@ import { copyDirectoryName } from '../../../orchestrator/model/layout.ts';
 import type { VolumeView } from '../../../orchestrator/model/view.ts';
 import { addressOf, type VolumeName } from '../../../orchestrator/model/volume.ts';
 import { LABELS } from '../../../orchestrator/platforms/docker/container-labels.ts';
-import { eventually } from '../../support/child.ts';
+import { eventually, runOk } from '../../support/child.ts';
 import { type Dockerd, startDockerd } from '../../support/dockerd.ts';
 import { imagesFor } from '../../support/dockerd-images.ts';
 import { EngineDoor } from './engine-door.ts';
 import { Orchestrator } from './orchestrator.ts';
 
-export interface InstallationOptions {
-  readonly nodeCount: number;
-  /** Of each node's engine; by default a door of its own to the one that there is. */
-  readonly engineOf?: (node: string) => string;
-}
+/** Its directory lies on a file system of its own, which can be filled up. */
+export const SMALL_NODE = 'node3';
+const SMALL_NODE_BYTES = 256 * 1024 ** 2;
 
 interface TestNode {
   readonly name: string;
@@ -33,6 +31,7 @@ export class DockerInstallation {
   readonly dockerd: Dockerd;
   readonly dataDir: string;
   readonly #nodes: readonly TestNode[];
+  readonly #onEngineStart: (() => Promise<void>)[] = [];
   #orchestrator: Orchestrator | undefined;
   #replaceAfterSeconds = DEFAULT_REPLACE_AFTER_SECONDS;
 
@@ -43,7 +42,7 @@ export class DockerInstallation {
   }
 
   /** The images are there; no orchestrator runs yet. */
-  static async prepare({ nodeCount }: InstallationOptions): Promise<DockerInstallation> {
+  static async prepare({ nodeCount }: { nodeCount: number }): Promise<DockerInstallation> {
     const dockerd = await startDockerd();
     try {
       await imagesFor(dockerd.engine);
@@ -56,7 +55,9 @@ export class DockerInstallation {
       }
       const dataDir = join(directory, 'data');
       mkdirSync(dataDir);
-      return new DockerInstallation(dockerd, dataDir, nodes);
+      const installation = new DockerInstallation(dockerd, dataDir, nodes);
+      await installation.#mountSmallDisk();
+      return installation;
     } catch (error) {
       await dockerd.stop();
       throw error;
@@ -141,6 +142,28 @@ export class DockerInstallation {
     await this.node(name).door.open();
   }
 
+  /** Takes what is free on the disk of SMALL_NODE. */
+  async fillSmallDisk(): Promise<void> {
+    const fill = 'dd if=/dev/zero of="$1" bs=64k 2>/dev/null; sync "$1"';
+    await this.dockerd.inside('sh', ['-c', fill, 'sh', this.#ballast]);
+  }
+
+  async freeSmallDisk(): Promise<void> {
+    await this.dockerd.inside('rm', [this.#ballast]);
+  }
+
+  /** Again after it was killed: it forgets who watches it. */
+  async startDockerd(): Promise<void> {
+    await this.dockerd.start();
+    for (const again of this.#onEngineStart) await again();
+  }
+
+  /** Calls this now, and whenever the engine was started again. */
+  async withEngine(work: () => Promise<void>): Promise<void> {
+    this.#onEngineStart.push(work);
+    await work();
+  }
+
   dataFileOf(volume: VolumeView, node: string): string {
     return join(this.copyDirectoryOf(volume, node), 'data');
   }
@@ -174,6 +197,22 @@ export class DockerInstallation {
     await this.#orchestrator?.kill();
     for (const { door } of this.#nodes) door.shut();
     await this.dockerd.stop();
+  }
+
+  get #ballast(): string {
+    return join(this.node(SMALL_NODE).dataRoot, 'ballast');
+  }
+
+  /** Where containers see it; it goes with the engine's mount namespace. */
+  async #mountSmallDisk(): Promise<void> {
+    const { dataRoot } = this.node(SMALL_NODE);
+    const image = `${dataRoot}.img`;
+    writeFileSync(image, '');
+    truncateSync(image, SMALL_NODE_BYTES);
+    // Without a reserve for root, full means full.
+    await runOk('mkfs.ext4', ['-q', '-F', '-m', '0', '-E', 'nodiscard', image]);
+    mkdirSync(dataRoot);
+    await this.dockerd.inside('mount', ['-o', 'loop', image, dataRoot]);
   }
 
   async #running(volume: VolumeName, labels: Readonly<Record<string, string>>): Promise<string> {
