@@ -8,7 +8,7 @@ import {
   whyInvalid,
   whyUndocumented,
 } from '../../../support/api-document.ts';
-import { badBodies } from '../support/bad-bodies.ts';
+import { badBodies, edgeBodies, type Fields } from '../support/bad-bodies.ts';
 import { rawCall } from '../support/raw-call.ts';
 import { World } from '../support/world.ts';
 
@@ -163,6 +163,21 @@ describe('each call of the document', () => {
       expect([200, 201]).toContain(status);
     },
   );
+});
+
+describe('at the limits that the document names', () => {
+  beforeAll(startWorld);
+  afterAll(() => world.stop());
+
+  test.each(WITH_BODY)('%s is not refused for its form', async (_, call) => {
+    for (const body of edgeBodies(
+      bodySchemaOf(call.operation),
+      exampleOf(call.operation) as Fields,
+    )) {
+      const answer = await send(call, body);
+      expect([body, answer.body]).not.toEqual([body, expect.stringContaining('INVALID_ARGUMENT')]);
+    }
+  });
 });
 
 describe('an answer that the document does not describe is found', () => {

@@ -116,6 +116,16 @@ test('S29 a rule that is replaced or removed lets its volumes go back, and says 
   expect(await world.client.rules()).toEqual([]);
 });
 
+test('S29 a rule that says what is so anyway is known to have said it', async () => {
+  await create('a');
+  await world.client.createRule(rule('soft', { 'keelson.io/failure-mode': 'soft' }));
+  expect(await read('a')).toMatchObject({
+    failureMode: 'soft',
+    origins: { failureMode: 'rule default/soft' },
+  });
+  expect(changes('a')).toEqual([]);
+});
+
 test('S30 defaults count where neither the volume nor a rule decides, and are remembered', async () => {
   const defaults = { 'storageos.com/replicas': '1', 'keelson.io/failure-mode': 'hard' };
   const wish = { namespace: NAMESPACE, name: 'a', labels: { 'keelson.io/failure-mode': 'soft' } };

@@ -39,6 +39,15 @@ test('a node that is down does not count among those that others could be moved 
   await drain();
 });
 
+test('a node that is being drained goes on being so, although by now it could not be begun', async () => {
+  await registry.setNodes(['node1', 'node2', 'node3']);
+  await create('a');
+  await drain();
+  await registry.useNode('node3', { isCordoned: true }, NONE);
+  await drain();
+  expect(registry.nodes[0]).toMatchObject({ isDraining: true });
+});
+
 test('many volumes in the way are named in one sentence', async () => {
   await create('a', 'b', 'c', 'd', 'e', 'f', 'g');
   await expect(registry.removeNode('node2', { isForced: false })).rejects.toMatchObject({

@@ -13,7 +13,7 @@ export function badBodies(component: string, good: unknown): BadBody[] {
   return ofValue(schema, good);
 }
 
-type Fields = Readonly<Record<string, unknown>>;
+export type Fields = Readonly<Record<string, unknown>>;
 
 function inObject(schema: JsonSchema, good: Fields): BadBody[] {
   const { properties = {}, required = [], additionalProperties } = schema;
@@ -32,6 +32,17 @@ function inObject(schema: JsonSchema, good: Fields): BadBody[] {
     })),
   );
   return [...(additionalProperties === false ? [surplus] : []), ...missing, ...inner];
+}
+
+/** From a good body: each number at its limits, and each word that may stand where one does. */
+export function edgeBodies(component: string, good: Fields): unknown[] {
+  const { properties = {} } = resolve({ $ref: `#/components/schemas/${component}` });
+  return Object.entries(properties).flatMap(([name, schema]) => {
+    const { minimum, maximum, enum: choices = [] } = resolve(schema);
+    return [minimum, maximum, ...choices]
+      .filter((value) => value !== undefined)
+      .map((value) => ({ ...good, [name]: value }));
+  });
 }
 
 /** What is none of the values that the schema allows. */
