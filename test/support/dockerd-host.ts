@@ -25,8 +25,8 @@ export interface Host {
 
 /**
  * Process 1 inside. What an engine and its plugins keep at fixed places is covered: another engine's
- * configuration, identity and sockets. The rest is the machine's own. docker-init collects the
- * processes that lose their parents.
+ * configuration, identity and sockets. The rest is the machine's own, but for control groups where
+ * its init made none. docker-init collects the processes that lose their parents.
  */
 const INSIDE = `
 set -e
@@ -37,6 +37,7 @@ done
 mkdir /run/docker/plugins
 mount --bind "$1" /run/docker/plugins
 ip link set lo up
+grep -q ' /sys/fs/cgroup' /proc/mounts || mount -t cgroup2 none /sys/fs/cgroup
 echo inside
 read -r _ || true
 `;
