@@ -1,8 +1,6 @@
-import { randomBytes } from 'node:crypto';
 import { type Membership, whyInvalidChange } from '../../controller/protocol/membership.ts';
 import type { Registration } from '../../controller/protocol/registration.ts';
 import { KeelsonError } from '../../replica/common/errors.ts';
-import { parseJson } from '../../replica/common/validate.ts';
 import type { AddressPlan } from '../model/address-plan.ts';
 import type { StartedInstance } from '../model/instance.ts';
 import type { Policy } from '../model/labels.ts';
@@ -23,10 +21,11 @@ import {
   withStartedInstance,
   withUpdate,
 } from './edits.ts';
+import { FileStore } from './file-store.ts';
 import { checkDrain, requireNode, withNodeUse, withoutNode } from './node-edits.ts';
 import { ruleIn, withoutRule, withRule } from './rule-edits.ts';
-import { decodeState, encodeState, type State } from './state.ts';
-import { StateFile } from './state-file.ts';
+import type { State } from './state.ts';
+import type { StateStore } from './state-store.ts';
 
 /** A compare-and-swap that lost: the caller reads `current` and decides anew. */
 export type MembershipChange =
@@ -42,6 +41,9 @@ export interface RecordChange {
 /** The nodes that cannot take anything at the moment, as the platform sees them. */
 export type DownNodes = ReadonlySet<string>;
 
+/** Others change other things now and then, never for long. */
+const MAX_TRIES = 20;
+
 /**
  * Desired volumes and their membership records. Changes happen one after the other, each durable
  * before it is visible; reads come from memory.
@@ -49,27 +51,18 @@ export type DownNodes = ReadonlySet<string>;
  * Errors: every change may throw NO_SPACE (nothing changed) or IO_FAILED (nothing works any more).
  */
 export class Registry {
-  readonly #file: StateFile;
-  #state: State;
+  readonly #store: StateStore;
   #lastChange: Promise<unknown> = Promise.resolve();
   readonly #listeners = new Set<(address: string) => void>();
 
-  private constructor(file: StateFile, state: State) {
-    this.#file = file;
-    this.#state = state;
+  constructor(store: StateStore) {
+    this.#store = store;
+    store.subscribe((before, after) => this.#tell(before, after));
   }
 
-  /** Errors: CORRUPT, IO_FAILED. */
+  /** On the orchestrator's own file. Errors: CORRUPT, IO_FAILED. */
   static async open(root: string, defaultNodes: readonly string[]): Promise<Registry> {
-    const empty = encodeState({
-      installationId: randomBytes(16).toString('hex'),
-      nodes: nameNodes([], defaultNodes),
-      volumes: new Map(),
-      rules: [],
-      startedInstances: [],
-    });
-    const file = await StateFile.open(root, empty);
-    return new Registry(file, decodeState(parseJson(file.json, 'state')));
+    return new Registry(await FileStore.open(root, defaultNodes));
   }
 
   get installationId(): string {
@@ -231,7 +224,7 @@ export class Registry {
    */
   async registration(address: string, plan: AddressPlan): Promise<Registration> {
     await this.settle();
-    this.#file.checkUsable();
+    this.#store.checkUsable();
     const record = this.require(address);
     const { spec, slot, membership, revision, leaving, goneInstances, chap } = record;
     const volume = { ...spec, replicas: record.establishedReplicas };
@@ -309,19 +302,36 @@ export class Registry {
   #change(edit: (state: State) => State): Promise<readonly RecordChange[]> {
     const change = this.#lastChange
       .catch(() => undefined) // its own caller heard of it
-      .then(async () => {
-        const before = this.#state;
-        const after = edit(before);
-        if (after === before) return [];
-        await this.#file.write(encodeState(after));
-        this.#state = after;
-        for (const address of changedVolumes(before, after)) {
-          for (const listener of this.#listeners) listener(address);
-        }
-        return changesBetween(before, after);
-      });
+      .then(() => this.#changeNow(edit));
     this.#lastChange = change;
     return change;
+  }
+
+  async #changeNow(edit: (state: State) => State): Promise<readonly RecordChange[]> {
+    for (let triesLeft = MAX_TRIES; ; triesLeft -= 1) {
+      const before = this.#store.state;
+      const after = edit(before);
+      if (after === before) return [];
+      try {
+        await this.#store.write(before, after);
+      } catch (error) {
+        const isConflict = error instanceof KeelsonError && error.code === 'CONFLICT';
+        if (isConflict && triesLeft > 0) continue; // decided anew, on what is there now
+        throw error;
+      }
+      this.#tell(before, after);
+      return changesBetween(before, after);
+    }
+  }
+
+  #tell(before: State, after: State): void {
+    for (const address of changedVolumes(before, after)) {
+      for (const listener of this.#listeners) listener(address);
+    }
+  }
+
+  get #state(): State {
+    return this.#store.state;
   }
 }
 
