@@ -45,7 +45,7 @@ test('volume create --wait comes back when all copies are in sync, and notes wha
   const restarting = new Refusal('UNAVAILABLE', 'the orchestrator starts', 503);
   api.answers = {
     'POST /v1/volumes': starting,
-    [GET_A]: inTurn(starting, restarting, growing, leaving, healthy),
+    [GET_A]: inTurn(starting, starting, restarting, growing, leaving, healthy),
   };
   expect(await typed('volume create --wait a')).toEqual({
     out: 'default/a\n',
@@ -112,6 +112,19 @@ test('Ctrl-C ends the wait for a drain at once, and says that it goes on', async
   expect((error as Error).message).toBe(
     'waits no longer until node node1 is empty; it goes on draining; keelson node uncordon node1 ends that',
   );
+});
+
+test('Ctrl-C that comes before the wait begins ends it as well', async () => {
+  const ended = new AbortController();
+  api.answers = {
+    [GET_A]: starting,
+    'POST /v1/volumes': () => {
+      ended.abort();
+      return starting;
+    },
+  };
+  const { error } = await typed('volume create --wait a', { signal: ended.signal });
+  expect(error).toBeInstanceOf(Interrupted);
 });
 
 test('node drain ends when somebody has ended the drain', async () => {
