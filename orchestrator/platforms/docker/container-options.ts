@@ -66,7 +66,15 @@ export function networkOptions(
   return {
     Name: networkName(context, volume),
     Driver: 'bridge',
-    IPAM: { Config: [{ Subnet: networks.subnet(slot), Gateway: networks.gateway(slot) }] },
+    IPAM: {
+      Config: [
+        {
+          Subnet: networks.subnet(slot),
+          IPRange: networks.range(slot),
+          Gateway: networks.gateway(slot),
+        },
+      ],
+    },
     Labels: {
       [LABELS.installation]: installation,
       [LABELS.volume]: addressOf(volume),

@@ -3,6 +3,7 @@ import type { ContainerCreateOptions } from 'dockerode';
 import { messageOf } from '../../../replica/common/errors.ts';
 import type { Log } from '../../../replica/common/log.ts';
 import type { ProcessSpec } from '../../plan/processes.ts';
+import type { Activity } from './activity.ts';
 import { LABELS } from './container-labels.ts';
 import { type ContainerContext, controllerOptions, replicaOptions } from './container-options.ts';
 import type { DockerNodes } from './docker-nodes.ts';
@@ -36,32 +37,20 @@ export class Containers {
   /** By process key. */
   readonly #waiting = new Map<string, Kept>();
   readonly #ended = new Map<string, readonly Kept[]>();
-  /** Processes of which containers are being made or started, so that what is found proves nothing. */
-  readonly #busy = new Set<string>();
+  readonly #activity: Activity;
 
   constructor(options: {
     readonly context: ContainerContext;
     readonly nodes: DockerNodes;
+    readonly activity: Activity;
     readonly newInstanceId: () => string;
     readonly log: Log;
   }) {
     this.#context = options.context;
     this.#nodes = options.nodes;
+    this.#activity = options.activity;
     this.#newInstanceId = options.newInstanceId;
     this.#log = options.log;
-  }
-
-  isBusy(key: string | undefined): boolean {
-    return key !== undefined && this.#busy.has(key);
-  }
-
-  async whileBusy(key: string, work: () => Promise<void>): Promise<void> {
-    this.#busy.add(key);
-    try {
-      await work();
-    } finally {
-      this.#busy.delete(key);
-    }
   }
 
   /** One that was made ahead of time, as this one would be made now; or a new one. */
@@ -88,9 +77,9 @@ export class Containers {
     const ended = this.#ended.get(key) ?? [];
     this.#ended.set(key, ended.slice(-1));
     for (const old of ended.slice(0, -1)) this.discard(this.#nodes.engineOf(old.node), old.id);
-    if (this.#waiting.has(key)) return;
+    if (this.#waiting.has(key) || this.#activity.isUnderWay(key)) return;
     try {
-      await this.whileBusy(key, async () => {
+      await this.#activity.during(key, async () => {
         this.#waiting.set(key, await this.#make(spec, node, this.#nodes.engineOf(node)));
       });
     } catch (error) {
@@ -101,12 +90,23 @@ export class Containers {
   /** A replica is started in the same container again; a controller is another one each time. */
   onEnd(spec: ProcessSpec, container: Omit<Kept, 'recipe'>): void {
     const { key } = spec;
-    const kept = { ...container, recipe: this.#recipeOf(spec, container.node) };
     if (spec.role === 'replica') {
-      this.#waiting.set(key, kept);
+      this.keep(spec, container);
       return;
     }
+    const kept = { ...container, recipe: this.#recipeOf(spec, container.node) };
     this.#ended.set(key, [...(this.#ended.get(key) ?? []), kept]);
+  }
+
+  /** The next run starts in it. */
+  keep(spec: ProcessSpec, container: Omit<Kept, 'recipe'>): void {
+    const recipe = this.#recipeOf(spec, container.node);
+    this.#waiting.set(spec.key, { ...container, recipe });
+  }
+
+  /** Whether it is what the next run starts in. */
+  isKept(key: string, id: string): boolean {
+    return this.#waiting.get(key)?.id === id;
   }
 
   /** What was found; what is known already stays. Returns what is not needed beside it. */
@@ -130,14 +130,6 @@ export class Containers {
     engine.remove(id).catch((error: unknown) => {
       this.#log.warn('a container stays', { id, error: messageOf(error) });
     });
-  }
-
-  /** Removes all that is kept of a process. */
-  async remove(key: string): Promise<void> {
-    for (const kept of [this.#waiting.get(key), ...(this.#ended.get(key) ?? [])]) {
-      if (kept !== undefined) await this.#nodes.engineOf(kept.node).remove(kept.id);
-    }
-    this.forget(key);
   }
 
   forget(key: string): void {

@@ -17,8 +17,14 @@ export interface DockerNodesOptions {
   readonly nodes: readonly DockerNode[];
   readonly context: ContainerContext;
   readonly onEvent: (event: EngineEvent) => void;
-  /** What there is on the engine of these nodes. */
-  readonly onList: (nodes: ReadonlySet<string>, found: readonly FoundContainer[]) => void;
+  /** What is known at this moment; `onList` gets it back. */
+  readonly mark: () => number;
+  /** What there was on the engine of these nodes since the mark. */
+  readonly onList: (
+    nodes: ReadonlySet<string>,
+    found: readonly FoundContainer[],
+    mark: number,
+  ) => void;
   /** An engine is there, or there again. Errors: none. */
   readonly onConnect: (engine: Engine) => Promise<void>;
   /** A node went away or is back. */
@@ -101,6 +107,11 @@ export class DockerNodes {
     return this.#require(name).watch.down === undefined;
   }
 
+  /** What there is may be another thing than was told. */
+  look(name: string): void {
+    this.#require(name).watch.look();
+  }
+
   /** The first of these, or of all, that is up. */
   firstUp(preferred: readonly string[]): string | undefined {
     const names = [...preferred, ...this.#nodes.keys()];
@@ -138,10 +149,10 @@ export class DockerNodes {
   }
 
   #watchOf(engine: Engine, nodes: ReadonlySet<string>): EngineWatch {
-    const { context, onEvent, onList, onConnect, onChange } = this.#options;
+    const { context, onEvent, mark, onList, onConnect, onChange } = this.#options;
     return new EngineWatch({
-      ...{ engine, installation: context.installation, onEvent },
-      onList: (found) => onList(nodes, found),
+      ...{ engine, installation: context.installation, onEvent, mark },
+      onList: (found, mark) => onList(nodes, found, mark),
       onConnect: () => onConnect(engine),
       onChange: () => {
         onChange();

@@ -8,7 +8,8 @@ import { addressOf, type RemovedCopy, type VolumeRecord } from '../../model/volu
 import type { ObservedProcess } from '../../plan/observed.ts';
 import { type ProcessSpec, replicaKey } from '../../plan/processes.ts';
 import type { Platform, PlatformNode, ProcessChange } from '../platform.ts';
-import { LABELS } from './container-labels.ts';
+import { Activity } from './activity.ts';
+import { type ContainerLabels, LABELS } from './container-labels.ts';
 import { type ContainerContext, eraseCopyOptions } from './container-options.ts';
 import { Containers } from './containers.ts';
 import { CutOffControllers } from './cut-off-controllers.ts';
@@ -17,6 +18,7 @@ import type { Engine, EngineEvent, FoundContainer } from './engine.ts';
 import { type Found, takeInventory } from './inventory.ts';
 import type { DockerNode } from './node-option.ts';
 import { type Run, Runs } from './runs.ts';
+import { Starter } from './starter.ts';
 import { type Doors, VolumeNetworks } from './volume-networks.ts';
 
 export interface DockerPlatformOptions extends Doors {
@@ -46,7 +48,9 @@ export class DockerPlatform implements Platform {
   readonly #nodes: DockerNodes;
   readonly #networks: VolumeNetworks;
   readonly #containers: Containers;
+  readonly #starter: Starter;
   readonly #runs = new Runs();
+  readonly #activity = new Activity();
   readonly #cutOff = new CutOffControllers({
     isCutOff: (run) => this.#isCutOff(run),
     portalOf: ({ spec }) => this.addresses.portal(spec.slot),
@@ -57,6 +61,7 @@ export class DockerPlatform implements Platform {
 
   constructor(options: DockerPlatformOptions) {
     const { context, nodes, nodeRecords, onChange, onPrepared, log } = options;
+    const activity = this.#activity;
     this.#options = options;
     this.addresses = context.published?.addresses ?? context.networks.addresses;
     this.#networks = new VolumeNetworks(options);
@@ -64,17 +69,21 @@ export class DockerPlatform implements Platform {
       {
         ...{ nodes, context, onPrepared },
         onEvent: (event) => this.#onEvent(event),
-        onList: (names, found) => this.#onList(names, found),
+        mark: () => this.#activity.mark,
+        onList: (names, found, mark) => this.#onList(names, found, mark),
         onConnect: (engine) => this.#adoptNetworks(engine),
-        onChange: () => {
-          this.#cutOff.look(this.#runs.all());
-          onChange({ kind: 'nodes-changed' });
-        },
+        onChange: () => this.#onNodesChange(),
       },
       nodeRecords,
     );
     this.#containers = new Containers({
-      ...{ context, log, nodes: this.#nodes, newInstanceId: randomUUID },
+      ...{ context, log, activity, nodes: this.#nodes, newInstanceId: randomUUID },
+    });
+    this.#starter = new Starter({
+      ...{ nodes: this.#nodes, networks: this.#networks, containers: this.#containers, activity },
+      onReady: ({ spec: process }, address) => onChange({ kind: 'ready', process, address }),
+      onExit: (run, reason) => this.#onExit(run, reason),
+      onUnwanted: (run) => this.#stopContainer(run),
     });
   }
 
@@ -82,6 +91,7 @@ export class DockerPlatform implements Platform {
   async open(): Promise<void> {
     await this.#nodes.open();
     this.#isOpen = true;
+    this.#makeSpares(this.#runs.all());
   }
 
   /** The controllers that run; undefined when an engine that may run more does not answer. */
@@ -108,10 +118,7 @@ export class DockerPlatform implements Platform {
   }
 
   start(spec: ProcessSpec): void {
-    const run = this.#runs.begin(spec, 'starting');
-    this.#bringUp(run).catch((error: unknown) => {
-      this.#onExit(run, `cannot start: ${messageOf(error)}`);
-    });
+    void this.#starter.bringUp(this.#runs.begin(spec, 'starting'));
   }
 
   async stop(key: string): Promise<void> {
@@ -119,7 +126,8 @@ export class DockerPlatform implements Platform {
     if (run === undefined || run.state === 'down') return;
     run.isStopped = true;
     run.state = 'stopping';
-    this.#stopContainer(run);
+    if (this.#isOutOfReach(run)) this.#onExit(run, 'its engine is away');
+    else this.#stopContainer(run);
     await run.gone.promise;
   }
 
@@ -127,9 +135,12 @@ export class DockerPlatform implements Platform {
     const key = replicaKey(addressOf(volume), replicaId);
     const run = this.#runs.get(key);
     assert(run === undefined || run.state === 'down', 'an erased copy has no process', { key });
-    await this.#containers.remove(key);
+    await this.#activity.whenIdle(key);
+    await this.#removeContainers(this.#nodes.engineOf(node), (labels) => {
+      return labels[LABELS.volumeId] === volume.id && labels[LABELS.key] === key;
+    });
     await this.#eraseDirectory(volume, node);
-    this.#runs.forget(key);
+    this.#forget(key);
   }
 
   async erase(record: VolumeRecord): Promise<string[]> {
@@ -137,8 +148,11 @@ export class DockerPlatform implements Platform {
     const runs = this.#runs.ofVolume(addressOf(spec));
     for (const { state, spec: process } of runs) {
       assert(state === 'down', 'no process of an erased volume is left', { key: process.key });
+      await this.#activity.whenIdle(process.key); // its spare may just be made
     }
-    for (const engine of this.#nodes.enginesUp()) await this.#removeContainers(engine, spec.id);
+    for (const engine of this.#nodes.enginesUp()) {
+      await this.#removeContainers(engine, (labels) => labels[LABELS.volumeId] === spec.id);
+    }
     const left: string[] = [];
     for (const { node } of [...Object.values(record.membership.copies), ...record.removed]) {
       if (this.#nodes.isUp(node)) await this.#eraseDirectory(spec, node);
@@ -147,10 +161,7 @@ export class DockerPlatform implements Platform {
     for (const engine of this.#nodes.enginesUp()) {
       await this.#networks.remove(engine, { volume: spec, slot });
     }
-    for (const { spec: process } of runs) {
-      this.#runs.forget(process.key);
-      this.#containers.forget(process.key);
-    }
+    for (const { spec: process } of runs) this.#forget(process.key);
     return left;
   }
 
@@ -161,62 +172,22 @@ export class DockerPlatform implements Platform {
 
   kill(): void {
     this.#isClosed = true;
+    this.#starter.close();
     this.#nodes.close();
   }
 
-  async #bringUp(run: Run): Promise<void> {
-    const { spec } = run;
-    const node = this.#placeOf(spec);
-    const engine = this.#nodes.engineOf(node);
-    let logSince = 0;
-    await this.#containers.whileBusy(spec.key, async () => {
-      try {
-        await this.#networks.ensure(engine, spec);
-        const chosen = await this.#containers.choose(spec, node);
-        logSince = chosen.logSince;
-        Object.assign(run, { node, containerId: chosen.id, instanceId: chosen.instanceId });
-        if (run.state === 'starting') await engine.start(chosen.id);
-      } catch (error) {
-        this.#networks.doubt(engine, spec.slot);
-        throw error;
+  #onNodesChange(): void {
+    for (const run of this.#runs.all()) {
+      if (run.state === 'stopping' && this.#isOutOfReach(run)) {
+        this.#onExit(run, 'its engine is away');
       }
-    });
-    if (run.isStopped) {
-      this.#onExit(run, 'stopped before it was up');
-      return;
     }
-    await this.#waitUntilReady(run, engine, logSince);
-    // Only now: nobody waits for it, and the start of this one had the machine for itself.
-    if (spec.role === 'controller') await this.#containers.makeSpare(spec, node);
-  }
-
-  /** A replica runs on its own node and nowhere else; a controller near its copies, if it can. */
-  #placeOf(spec: ProcessSpec): string {
-    if (spec.role === 'replica') return spec.node;
-    const node = this.#nodes.firstUp(spec.nodes);
-    if (node !== undefined) return node;
-    const reasons = this.#nodes.observe().flatMap(({ down }) => down?.reason ?? []);
-    throw new KeelsonError('UNAVAILABLE', `no node is up: ${[...new Set(reasons)].join('; ')}`);
-  }
-
-  async #waitUntilReady(run: Run, engine: Engine, logSince: number): Promise<void> {
-    const { containerId = '' } = run;
-    const ended = new AbortController();
-    void run.gone.promise.then(() => ended.abort());
-    try {
-      for await (const line of engine.lines(containerId, logSince, ended.signal)) {
-        const address = /^ready (\S{1,128})$/.exec(line)?.[1];
-        if (address === undefined || run.state !== 'starting') continue;
-        run.state = 'ready';
-        this.#options.onChange({ kind: 'ready', process: run.spec, address });
-        return;
-      }
-    } catch {
-      // The engine went away or the container ended: either is told by other means.
-    }
+    this.#cutOff.look(this.#runs.all());
+    this.#options.onChange({ kind: 'nodes-changed' });
   }
 
   #onEvent({ action, id, labels, exitCode }: EngineEvent): void {
+    if (action === 'start') this.#onForeignStart(id, labels);
     const run = this.#runs.inContainer(id);
     // Two nodes may share an engine that each of them reaches in its own way: once is enough.
     if (run === undefined || labels[LABELS.node] !== run.node) return;
@@ -225,6 +196,15 @@ export class DockerPlatform implements Platform {
     if (action === 'pause' || action === 'unpause') {
       this.#options.onChange({ kind: 'paused', process: run.spec, isPaused: action === 'pause' });
     }
+  }
+
+  /** A controller runs once in a container: whoever starts one again (docker restart) is in the way. */
+  #onForeignStart(id: string, labels: ContainerLabels): void {
+    const { [LABELS.role]: role, [LABELS.key]: key = '', [LABELS.node]: node = '' } = labels;
+    const run = this.#runs.get(key);
+    if (role !== 'controller' || run === undefined || run.state === 'down') return;
+    if (run.containerId === id || this.#containers.isKept(key, id)) return;
+    this.#containers.discard(this.#nodes.engineOf(node), id);
   }
 
   async #onDie(run: Run, exitCode: number): Promise<void> {
@@ -245,6 +225,7 @@ export class DockerPlatform implements Platform {
   #onExit(run: Run, reason: string): void {
     const { spec: process, instanceId, isStopped, containerId, node } = run;
     if (this.#runs.get(process.key) !== run || run.state === 'down') return;
+    this.#activity.touch(process.key);
     const quickExits = this.#runs.end(run);
     if (containerId !== undefined && node !== undefined) {
       this.#containers.onEnd(process, { id: containerId, node, instanceId });
@@ -264,18 +245,20 @@ export class DockerPlatform implements Platform {
     this.#onExit(run, `neither it nor the engine of ${run.node} answers`);
   }
 
-  /** What these nodes have at this moment: events may have been lost, or we are new here. */
-  #onList(nodes: ReadonlySet<string>, found: readonly FoundContainer[]): void {
+  /** What these nodes had since the mark: events may have been lost, or we are new here. */
+  #onList(nodes: ReadonlySet<string>, found: readonly FoundContainer[], mark: number): void {
     const wanted = this.#options.wanted();
     const listed = found.filter(({ labels }) => {
       // Jobs are those of an earlier orchestrator; ours begin when all was seen.
       const isJob = labels[LABELS.role] === 'job' && !this.#isOpen;
       const isHere = isJob || nodes.has(labels[LABELS.node] ?? '');
-      return isHere && !this.#containers.isBusy(labels[LABELS.key]);
+      return isHere && this.#activity.isSettledSince(labels[LABELS.key] ?? '', mark);
     });
-    for (const run of this.#runs.on(nodes)) {
+    const known = this.#runs.on(nodes).filter(({ spec, state }) => {
+      return state !== 'down' && this.#activity.isSettledSince(spec.key, mark);
+    });
+    for (const run of known) {
       const container = listed.find(({ id }) => id === run.containerId);
-      if (this.#containers.isBusy(run.spec.key) || run.state === 'down') continue;
       if (container?.isLive !== true) this.#onExit(run, 'ended while the engine was not watched');
       else if (run.state === 'stopping') this.#stopContainer(run);
     }
@@ -290,6 +273,11 @@ export class DockerPlatform implements Platform {
     for (const id of [...surplus, ...inventory.orphans]) {
       this.#containers.discard(this.#nodes.engineOf(node), id);
     }
+    if (this.#isOpen) this.#makeSpares(known);
+  }
+
+  #makeSpares(runs: readonly Run[]): void {
+    for (const run of runs) void this.#starter.makeSpare(run);
   }
 
   #adoptNetworks(engine: Engine): Promise<void> {
@@ -317,10 +305,24 @@ export class DockerPlatform implements Platform {
       });
   }
 
-  async #removeContainers(engine: Engine, volumeId: string): Promise<void> {
+  async #removeContainers(
+    engine: Engine,
+    isMeant: (labels: ContainerLabels) => boolean,
+  ): Promise<void> {
     for (const { id, labels } of await engine.containers(this.#options.context.installation)) {
-      if (labels[LABELS.volumeId] === volumeId) await engine.remove(id);
+      if (isMeant(labels)) await engine.remove(id);
     }
+  }
+
+  #forget(key: string): void {
+    this.#runs.forget(key);
+    this.#containers.forget(key);
+    this.#activity.forget(key);
+  }
+
+  /** What became of it is not known, nor can it be changed. */
+  #isOutOfReach({ node }: Run): boolean {
+    return node !== undefined && !this.#nodes.hasEngine(node);
   }
 
   async #eraseDirectory(volume: VolumeRecord['spec'], node: string): Promise<void> {

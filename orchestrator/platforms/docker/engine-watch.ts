@@ -1,13 +1,15 @@
 import { monotonicClock } from '../../../replica/common/clock.ts';
-import { messageOf } from '../../../replica/common/errors.ts';
+import { KeelsonError, messageOf } from '../../../replica/common/errors.ts';
 import type { Engine, EngineEvent, FoundContainer } from './engine.ts';
 
 export interface EngineWatchOptions {
   readonly engine: Engine;
   readonly installation: string;
   readonly onEvent: (event: EngineEvent) => void;
-  /** All containers there are, after every connection and now and then. */
-  readonly onList: (found: readonly FoundContainer[]) => void;
+  /** What is known at this moment; `onList` gets it back. */
+  readonly mark: () => number;
+  /** All containers there were since the mark, after every connection and now and then. */
+  readonly onList: (found: readonly FoundContainer[], mark: number) => void;
   /** After every connection, before the engine counts as back. Errors: none. */
   readonly onConnect: () => Promise<void>;
   /** The engine went away, or is back. */
@@ -53,13 +55,26 @@ export class EngineWatch {
     this.#connection?.close();
   }
 
+  /** Lists what there is, now. */
+  look(): void {
+    if (this.#down === undefined) this.#later(0, () => this.#relist());
+  }
+
   async #connect(): Promise<void> {
     const { engine, installation, onEvent, onConnect, onChange } = this.#options;
+    const reason = `engine ${engine.url}: its event stream ended`;
+    let hasEnded = false;
+    const onEnd = () => {
+      hasEnded = true;
+      // Before that those who wait below see it.
+      if (this.#down === undefined) this.#goDown(reason);
+    };
     try {
       // First the stream, then the list: what happens in between is in both.
-      this.#connection = await engine.watch(installation, onEvent, () => this.#onEnd());
+      this.#connection = await engine.watch(installation, onEvent, onEnd);
       await this.#list();
       await onConnect();
+      if (hasEnded) throw new KeelsonError('UNAVAILABLE', reason);
       this.#retryMs = FIRST_RETRY_MS;
       this.#down = undefined;
       this.#later(RELIST_MS, () => this.#relist());
@@ -71,9 +86,10 @@ export class EngineWatch {
   }
 
   async #list(): Promise<void> {
-    const { engine, installation, onList } = this.#options;
+    const { engine, installation, mark: markNow, onList } = this.#options;
+    const mark = markNow();
     const found = await engine.containers(installation);
-    if (!this.#isClosed) onList(found);
+    if (!this.#isClosed) onList(found, mark);
   }
 
   async #relist(): Promise<void> {
@@ -84,10 +100,6 @@ export class EngineWatch {
       this.#connection?.close();
       this.#goDown(messageOf(error));
     }
-  }
-
-  #onEnd(): void {
-    this.#goDown(`engine ${this.engine.url}: its event stream ended`);
   }
 
   #goDown(reason: string): void {

@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net';
 import { createInterface } from 'node:readline';
 import { PassThrough, type Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -18,6 +19,9 @@ const STOP_GRACE_SECONDS = 10;
 /** How long an address may stay taken by a container that has ended, and how often to look. */
 const ADDRESS_WAIT_MS = 3_000;
 const ADDRESS_RETRY_MS = 10;
+
+/** When nothing was heard for so long; ten more seconds without an answer end the connection. */
+const KEEP_ALIVE_MS = 1_000;
 
 /** Enough for a crash with its stack. */
 const LAST_LINES = 40;
@@ -138,14 +142,32 @@ export class Engine {
   remove(id: string): Promise<void> {
     return this.#try(`remove container ${id.slice(0, 12)}`, async () => {
       const container = this.#docker.getContainer(id);
-      await container.remove({ force: true, v: false }).catch(unless(404, 409));
+      await container.remove({ force: true, v: false }).catch(async (error: unknown) => {
+        if (statusOf(error) !== 409) return unless(404)(error);
+        // Somebody else is at it: its name is free when that is through.
+        await container.wait({ condition: 'removed' }).catch(unless(404));
+      });
     });
   }
 
-  /** Also when it is there already, as it was asked for. */
+  /**
+   * Also when it is there already. One of the same name that is not for this volume was left behind by
+   * an earlier one: it is made anew.
+   *
+   * Errors: also IN_USE when somebody else's network has the name, or one of its addresses.
+   */
   async ensureNetwork(options: NetworkCreateOptions): Promise<void> {
     await this.#try(`create network ${options.Name}`, async () => {
-      await this.#docker.createNetwork({ ...options, CheckDuplicate: true }).catch(unless(409));
+      const create = () => this.#docker.createNetwork({ ...options, CheckDuplicate: true });
+      const created = await create().catch(unless(409));
+      if (created !== undefined) return;
+      const network = this.#docker.getNetwork(options.Name);
+      const { Labels: labels = {} } = (await network.inspect()) as { Labels?: ContainerLabels };
+      const isSame = (label: string) => labels[label] === options.Labels?.[label];
+      if (!isSame(LABELS.installation)) throw this.#nameTaken('network', options.Name);
+      if (isSame(LABELS.volumeId)) return;
+      await network.remove().catch(unless(404));
+      await create();
     });
   }
 
@@ -221,11 +243,13 @@ export class Engine {
     const filters = {
       type: ['container' as const],
       label: [`${LABELS.installation}=${installation}`],
-      event: ['die', 'destroy', 'pause', 'unpause', 'oom'],
+      event: ['start', 'die', 'destroy', 'pause', 'unpause', 'oom'],
     };
     const stream = (await this.#try('watch events', () =>
       this.#streams.getEvents({ filters }),
-    )) as Readable;
+    )) as Readable & { readonly socket?: Partial<Socket> };
+    // A host that is gone does not say so: its kernel is asked whether it is there.
+    stream.socket?.setKeepAlive?.(true, KEEP_ALIVE_MS);
     let isOver = false;
     const end = () => {
       if (isOver) return;
@@ -252,12 +276,16 @@ export class Engine {
     const other = await this.#docker.getContainer(name).inspect().catch(unless(404));
     if (other === undefined) return;
     if (other.Config.Labels[LABELS.installation] !== labels?.[LABELS.installation]) {
-      throw new KeelsonError(
-        'IN_USE',
-        `create container ${name} on engine ${this.url}: a container of another installation has that name; choose another --name-prefix`,
-      );
+      throw this.#nameTaken('container', name);
     }
     await this.remove(other.Id);
+  }
+
+  #nameTaken(what: 'container' | 'network', name: string): KeelsonError {
+    return new KeelsonError(
+      'IN_USE',
+      `create ${what} ${name} on engine ${this.url}: a ${what} of another installation has that name; choose another --name-prefix`,
+    );
   }
 
   async #try<T>(action: string, call: () => Promise<T>): Promise<T> {

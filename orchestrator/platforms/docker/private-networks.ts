@@ -8,10 +8,13 @@ import { type AddressPlan, planByHost } from '../../model/address-plan.ts';
  *   P.S.1        the engine's host: where the volume's controller finds the registry
  *   P.S.2        the portal of the volume's controller
  *   P.S.(10+n)   the volume's replica on node n
+ *   P.S.128 on   whatever else somebody puts into it
  */
 export interface PrivateNetworks {
   readonly addresses: AddressPlan;
   subnet(slot: number): string;
+  /** For those who come without an address: ours must be free when a container of ours is down. */
+  range(slot: number): string;
   /** The host's own address in it. */
   gateway(slot: number): string;
 }
@@ -29,6 +32,7 @@ export function privateNetworks(
       replica: (slot, node) => `${prefix}.${slot}.${10 + numberOf(node)}`,
     }),
     subnet: (slot) => `${prefix}.${slot}.0/24`,
+    range: (slot) => `${prefix}.${slot}.128/25`,
     gateway: (slot) => `${prefix}.${slot}.1`,
   };
 }

@@ -17,6 +17,8 @@ export interface Run {
   /** Of a controller, once its container is chosen. */
   instanceId: string | undefined;
   readonly startedAtMs: number;
+  /** Unix time in seconds from which on the log of its container is about this run. */
+  logSince: number;
   /** Its exit was asked for. */
   isStopped: boolean;
   readonly history: History;
@@ -64,7 +66,7 @@ export class Runs {
     });
     const run: Run = {
       ...{ spec, state, containerId: undefined, node: undefined, instanceId: undefined },
-      ...{ startedAtMs: monotonicClock.nowMs(), isStopped: false },
+      ...{ startedAtMs: monotonicClock.nowMs(), logSince: 0, isStopped: false },
       history: earlier?.history ?? NO_HISTORY,
       gone: Promise.withResolvers<void>(),
     };

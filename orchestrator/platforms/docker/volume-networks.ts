@@ -78,7 +78,7 @@ export class VolumeNetworks {
         await engine.removeNetwork(name);
         return;
       } catch (error) {
-        if (triesLeft > 0) await sleep(REMOVAL_INTERVAL_MS);
+        if (triesLeft > 0) await sleep(REMOVAL_INTERVAL_MS, undefined, { ref: false });
         else {
           this.#log.warn('a network stays', { network: name, error: messageOf(error) });
           return;
