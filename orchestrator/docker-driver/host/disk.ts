@@ -42,14 +42,21 @@ export async function findDisk({ id }: Session): Promise<Disk | undefined> {
   return undefined;
 }
 
-/** Whether something on this host, in whichever mount namespace, has the disk for itself. */
-export async function isBusy({ path }: Disk): Promise<boolean> {
+export type DiskUse = 'free' | 'busy' | 'gone';
+
+/**
+ * Whether something on this host, in whichever mount namespace, has the disk for itself. A disk that
+ * has just come, or is just going, has a name already, or still, and cannot be opened.
+ */
+export async function useOf({ path }: Disk): Promise<DiskUse> {
   let file: FileHandle | undefined;
   try {
     file = await open(path, constants.O_RDONLY | constants.O_EXCL);
-    return false;
+    return 'free';
   } catch (error) {
-    if (systemCodeOf(error) === 'EBUSY') return true;
+    const code = systemCodeOf(error) ?? '';
+    if (code === 'EBUSY') return 'busy';
+    if (['ENXIO', 'ENODEV', 'ENOENT'].includes(code)) return 'gone';
     throw ioFailed('open', path, error);
   } finally {
     await file?.close();

@@ -6,7 +6,7 @@ import type { Claimed, Host, OtherStep, Place, Wish } from '../attachment.ts';
 import type { Facts } from '../core/attach-plan.ts';
 import type { FileSystem } from '../core/contents.ts';
 import { nodeSettings } from '../core/node-record.ts';
-import { type Disk, findDisk, isBusy, lookAtContent, rescan, wipe } from './disk.ts';
+import { type Disk, findDisk, lookAtContent, rescan, useOf, wipe } from './disk.ts';
 import {
   checkFileSystem,
   emptyFileSystem,
@@ -55,15 +55,19 @@ export class LinuxHost implements Host {
   async observe(place: Place, maySeeContent: boolean): Promise<Facts> {
     const [session] = await findSessions(place.targetName);
     const disk = session === undefined ? undefined : await findDisk(session);
+    const use = disk === undefined ? 'gone' : await useOf(disk);
     const mounted = await findMounted(place.mountPath);
-    const isOurs = disk?.serial === place.serial;
     const mount =
       mounted === undefined ? 'none' : mounted.device === disk?.device ? 'ours' : 'stale';
-    const isSafe = disk !== undefined && isOurs && (maySeeContent || mount === 'ours');
+    const facts = { mount, hasSession: session !== undefined } as const;
+    if (disk === undefined || use === 'gone') {
+      return { ...facts, disk: undefined, content: undefined };
+    }
+    const isOurs = disk.serial === place.serial;
+    const isSafe = isOurs && (maySeeContent || mount === 'ours');
     return {
-      mount,
-      hasSession: session !== undefined,
-      disk: disk && { bytes: disk.bytes, isOurs, isBusy: await isBusy(disk) },
+      ...facts,
+      disk: { bytes: disk.bytes, isOurs, isBusy: use === 'busy' },
       content: isSafe ? await lookAtContent(disk) : undefined,
     };
   }
@@ -116,8 +120,11 @@ export class LinuxHost implements Host {
   }
 
   async #waitForDisk({ targetName, portal }: Place): Promise<void> {
-    const disk = await poll(() => this.#findDisk(targetName), DISK_WAIT);
-    if (disk !== undefined) return;
+    const isThere = await poll(async () => {
+      const disk = await this.#findDisk(targetName);
+      return disk !== undefined && (await useOf(disk)) !== 'gone' ? true : undefined;
+    }, DISK_WAIT);
+    if (isThere) return;
     throw new KeelsonError(
       'UNAVAILABLE',
       `this host is logged in at ${portal}, but within ${DISK_WAIT.withinMs / 1000} s there was no disk ` +
@@ -129,7 +136,7 @@ export class LinuxHost implements Host {
     await unmountFileSystem(mountPath);
     const disk = await this.#findDisk(targetName);
     if (disk === undefined) return;
-    await poll(async () => ((await isBusy(disk)) ? undefined : true), LET_GO_WAIT);
+    await poll(async () => ((await useOf(disk)) === 'busy' ? undefined : true), LET_GO_WAIT);
   }
 
   /** Only under the reservation under which the file system was begun. */
