@@ -24,11 +24,11 @@ test('every requirement has one row, with what shows it', () => {
 
 test('every test that a requirement names exists under that title', () => {
   const named = lines('docs/requirements.md').flatMap((line) => [
-    ...line.matchAll(/`((?:unit|e2e|tidy|sim)\/[^`]+)`: (.+?)(?=; `| \|$|\. `)/g),
+    ...line.matchAll(/`((?:unit|e2e|docker|tidy|sim)\/[^`]+)`: (.+?)(?=; `| \|$|\. `)/g),
   ]);
   expect(named.length).toBeGreaterThan(10);
   const missing = named
-    .map(([, file = '', title = '']) => ({ path: `test/${file}.test.ts`, title }))
+    .map(([, file = '', title = '']) => ({ path: sourceOf(file), title }))
     .filter(({ path, title }) => !existsSync(path) || !readFileSync(path, 'utf8').includes(title))
     .map(({ path, title }) => `${path}: ${title}`);
   expect(missing).toEqual([]);
@@ -64,6 +64,11 @@ test('every npm script that the documents name exists', () => {
   );
   expect(named.filter((name) => scripts[name] === undefined)).toEqual([]);
 });
+
+/** Scenarios of the resilience suite are data, which one test plays. */
+function sourceOf(file: string): string {
+  return file.startsWith('docker/resilience/') ? `test/${file}.ts` : `test/${file}.test.ts`;
+}
 
 function ids(letter: string, count: number): string[] {
   return Array.from({ length: count }, (_, index) => `${letter}${index + 1}`);
