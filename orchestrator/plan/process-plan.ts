@@ -44,10 +44,11 @@ function startTimeMs(seen: ObservedProcess | undefined, nowMs: number): number {
 /**
  * A replica starts only on its own node, when that node has its disk: on an empty directory in the
  * wrong place it would become another copy. And not beside the remains of an earlier copy, which
- * lie in the same directory.
+ * lie in the same directory. A controller starts anywhere; while there is no such place, attempts
+ * would only make the one that counts wait longer.
  */
 function hasPlace(process: ProcessSpec, desired: VolumeRecord, { nodes }: Observed): boolean {
-  if (process.role === 'controller') return true;
+  if (process.role === 'controller') return nodes.some(({ down }) => down === undefined);
   return isUp(process.node, nodes) && !desired.removed.some((copy) => copy.node === process.node);
 }
 

@@ -29,8 +29,8 @@ export const ENGINE_SCENARIOS: readonly Scenario[] = [
     stallLimitMs: 60_000,
     async run(stage) {
       const { installation } = stage;
-      const [first = '', second = ''] = await stage.nodes();
-      const replica = await (await stage.replica(second)).inspect();
+      const [, node = ''] = await stage.nodes();
+      const replica = await (await stage.replica(node)).inspect();
       const controller = await (await stage.controller()).inspect();
       const before = await stage.generation();
       await installation.dockerd.kill9();
@@ -42,7 +42,6 @@ export const ENGINE_SCENARIOS: readonly Scenario[] = [
       }
       await stage.act(() => installation.startDockerd());
       await stage.recovers(before);
-      expect(first).not.toBe(second);
     },
   },
   {

@@ -70,6 +70,18 @@ describe('plan', () => {
     expect(planAt(makeRecord({}), observed, 1_200)).toEqual({ actions: [`start ${R1}`] });
   });
 
+  test('starts a controller on any node that is up, and none while all are down', () => {
+    const nodesWith = (...reasons: (string | undefined)[]) =>
+      reasons.map((reason, index) => ({
+        ...{ name: `node${index + 1}`, isCordoned: false, isDraining: false, copyCount: 1 },
+        down: reason === undefined ? undefined : { sinceMs: 1_000, reason },
+      }));
+    const dead = [seen(R1), seen(R2), seen(CONTROLLER, { state: 'down' })];
+    const planWith = (nodes: Observed['nodes']) => planAt(makeRecord({}), dead, 1_000, { nodes });
+    expect(planWith(nodesWith('away', 'away')).actions).toEqual([]);
+    expect(planWith(nodesWith('away', 'away', undefined)).actions).toEqual([`start ${CONTROLLER}`]);
+  });
+
   test('waits for a stopping process before it starts it again', () => {
     const observed = [seen(R1, { state: 'stopping' }), seen(R2), seen(CONTROLLER)];
     expect(planAt(makeRecord({}), observed, 0)).toEqual({ actions: [] });
