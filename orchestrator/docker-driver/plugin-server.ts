@@ -53,7 +53,9 @@ async function serve({ driver, log, request, response }: Exchange): Promise<void
   } catch (error) {
     const isExpected = error instanceof KeelsonError;
     const reason = isExpected ? error.message : String((error as Error)?.stack);
-    log.warn('call failed', { path, reason });
+    // Docker asks for every name before it creates one.
+    const isNews = !(isExpected && error.code === 'NOT_FOUND');
+    if (isNews) log.warn('call failed', { path, reason });
     const shown = isExpected ? error.message : 'the driver failed; its log says why';
     await send(response, { Err: shown });
     return;

@@ -14,6 +14,7 @@ test('S34 N9 the volume driver attaches volumes by open-iscsi, on a real kernel'
     'ok: a driver that is killed after every command goes on where the host stands',
     'ok: another host keeps its volume, loses it when it is gone, and writes no more',
     'ok: data that is no file system is refused and left as it is',
+    'ok: docker run writes to a volume, and other containers read it',
     'ok: ext4 grows while it is mounted, XFS when it is mounted again',
   ]);
 });

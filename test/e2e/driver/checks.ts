@@ -4,6 +4,7 @@ import { join, resolve } from 'node:path';
 import type { ChapCredentials } from '../../../controller/protocol/chap-credentials.ts';
 import { type Keelson, startKeelson } from '../../support/keelson.ts';
 import { type Guest, prepareNetwork, startGuest } from '../../support/uml/guest.ts';
+import { docker, prepareEngine, SEED, startEngine } from './guest-docker.ts';
 import { GuestDriver, mountPathOf } from './guest-driver.ts';
 import { BLOCK_BYTES, OTHER_NAME, OtherHost } from './other-host.ts';
 
@@ -37,6 +38,7 @@ const CHECKS: readonly Check[] = [
   { name: 'ext4 grows while it is mounted, XFS when it is mounted again', run: checkGrowth },
   { name: 'a controller that is killed under a mount is waited for', run: checkController },
   { name: 'a disk that is still in use is not logged out from', run: checkBusy },
+  { name: 'docker run writes to a volume, and other containers read it', run: checkDocker },
 ];
 const FENCE: Check = {
   name: 'another host keeps its volume, loses it when it is gone, and writes no more',
@@ -65,6 +67,7 @@ export async function runChecks(onDone: (name: string) => void): Promise<void> {
       };
       await driver.prepare();
       await driver.start(`--chap-file ${writeChapFile(directory)}`);
+      await startEngine(guest);
       const fence = check(FENCE);
       fence.catch(() => undefined); // it is awaited below, after a failure of another check perhaps
       for (const one of CHECKS) await check(one);
@@ -236,6 +239,28 @@ async function checkBusy({ guest, driver }: Bench): Promise<void> {
   expectText('file', await guest.run(`cat ${path}/file`), /still here/);
   await driver.unmount('held', 'c2');
   await driver.ok('VolumeDriver.Remove', { Name: 'held' });
+}
+
+async function checkDocker({ guest, driver }: Bench): Promise<void> {
+  await prepareEngine(guest);
+  const wish = '--opt size=1 --opt storageos.feature.replicas=2';
+  expectText('name', await docker(guest, `volume create --driver keelson ${wish} app`), /^app$/);
+  const write = "/bin/sh -c 'cat /data/seed; echo written > /data/file'";
+  const first = await docker(guest, `run --rm --network none -v app:/data tiny ${write}`);
+  expectText('copied from the image', first, new RegExp(`^${SEED}$`));
+  expectText('left over', await driver.leftovers('app'), /^$/);
+  const mount = '--mount type=volume,source=app,destination=/data';
+  await docker(guest, `run -di --name holder --network none ${mount} tiny /bin/sh -c 'read line'`);
+  // Docker mounts the volume once more for this, with the ID that the container has it mounted with.
+  const copied = await docker(guest, 'cp holder:/data/file /run/copied && cat /run/copied');
+  expectText('copied to the host', copied, /^written$/);
+  expectText('read', await docker(guest, 'exec holder /bin/cat /data/file'), /^written$/);
+  const uses = await docker(guest, "volume inspect -f '{{.Status.usesHere}} {{.Mountpoint}}' app");
+  expectText('uses', uses, new RegExp(`^1 ${mountPathOf('app')}$`));
+  await driver.kill();
+  await docker(guest, 'rm -f holder');
+  expectText('left over', await driver.leftovers('app'), /^$/);
+  expectText('name', await docker(guest, 'volume rm app'), /^app$/);
 }
 
 async function checkKills({ guest, driver }: Bench): Promise<void> {

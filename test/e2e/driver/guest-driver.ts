@@ -5,7 +5,8 @@ import { NODE, ROOT } from '../../support/keelson.ts';
 import { type Guest, HOST_ADDRESS } from '../../support/uml/guest.ts';
 
 const HERE = resolve('test/support/uml');
-const SOCKET = '/run/plugin.sock';
+/** Where Docker looks for the driver `keelson`. */
+const SOCKET = '/run/docker/plugins/keelson.sock';
 const STATE = '/run/state';
 const WATCHED = '/run/watched';
 /** What changes anything, beside iscsiadm. */
@@ -134,6 +135,10 @@ export class GuestDriver {
   async endKilling(): Promise<string[]> {
     const printed = await this.#guest.run(`rm ${WATCHED}/armed; cat ${WATCHED}/kills`);
     return printed.split('\n').filter((line) => line !== '');
+  }
+
+  async kill(): Promise<void> {
+    await this.#guest.run(`kill -9 $(cat ${WATCHED}/victim)`);
   }
 
   /** Every command line that it has run. */
