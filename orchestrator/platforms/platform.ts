@@ -55,6 +55,8 @@ export type ProcessChange =
       readonly isStopped: boolean;
       readonly quickExits: number;
     }
+  /** The end of a controller that counted as exited, and that nobody had seen until now. */
+  | { readonly kind: 'instance-gone'; readonly process: ProcessSpec; readonly instanceId: string }
   /** Somebody holds it, or lets it go on. */
   | { readonly kind: 'paused'; readonly process: ProcessSpec; readonly isPaused: boolean }
   /** A node went away or is back. */

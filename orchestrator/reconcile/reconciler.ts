@@ -108,6 +108,10 @@ export class Reconciler {
       });
       return;
     }
+    if (change.kind === 'instance-gone') {
+      this.#noteGone(address, change.instanceId);
+      return;
+    }
     const what = describeProcess(change.process);
     if (change.kind === 'ready') {
       this.#tell(address, `${what} ready at ${change.address}`);

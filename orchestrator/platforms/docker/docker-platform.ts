@@ -16,6 +16,7 @@ import { CutOffControllers } from './cut-off-controllers.ts';
 import { DockerNodes, WRONG_DISK_EXIT_CODE } from './docker-nodes.ts';
 import type { Engine, EngineEvent, FoundContainer } from './engine.ts';
 import { type Found, takeInventory } from './inventory.ts';
+import { LostInstances } from './lost-instances.ts';
 import type { DockerNode } from './node-option.ts';
 import { type Run, Runs } from './runs.ts';
 import { Starter } from './starter.ts';
@@ -51,6 +52,7 @@ export class DockerPlatform implements Platform {
   readonly #starter: Starter;
   readonly #runs = new Runs();
   readonly #activity = new Activity();
+  readonly #lost: LostInstances;
   readonly #cutOff = new CutOffControllers({
     isCutOff: (run) => this.#isCutOff(run),
     portalOf: ({ spec }) => this.addresses.portal(spec.slot),
@@ -79,8 +81,13 @@ export class DockerPlatform implements Platform {
     this.#containers = new Containers({
       ...{ context, log, activity, nodes: this.#nodes, newInstanceId: randomUUID },
     });
+    const lost = new LostInstances((process, instanceId) => {
+      onChange({ kind: 'instance-gone', process, instanceId });
+    });
+    this.#lost = lost;
     this.#starter = new Starter({
-      ...{ nodes: this.#nodes, networks: this.#networks, containers: this.#containers, activity },
+      ...{ nodes: this.#nodes, networks: this.#networks, containers: this.#containers },
+      ...{ activity, lost },
       onReady: ({ spec: process }, address) => onChange({ kind: 'ready', process, address }),
       onExit: (run, reason) => this.#onExit(run, reason),
       onUnwanted: (run) => this.#stopContainer(run),
@@ -188,6 +195,7 @@ export class DockerPlatform implements Platform {
 
   #onEvent({ action, id, labels, exitCode }: EngineEvent): void {
     if (action === 'start') this.#onForeignStart(id, labels);
+    if (action === 'die' || action === 'destroy') this.#lost.onEnd(id);
     const run = this.#runs.inContainer(id);
     // Two nodes may share an engine that each of them reaches in its own way: once is enough.
     if (run === undefined || labels[LABELS.node] !== run.node) return;
@@ -241,12 +249,13 @@ export class DockerPlatform implements Platform {
 
   /** Nobody has seen its end: its leases are waited for (I7). */
   #onLost(run: Run): void {
-    run.instanceId = undefined;
+    this.#lost.add(run);
     this.#onExit(run, `neither it nor the engine of ${run.node} answers`);
   }
 
   /** What these nodes had since the mark: events may have been lost, or we are new here. */
   #onList(nodes: ReadonlySet<string>, found: readonly FoundContainer[], mark: number): void {
+    this.#lost.onList(nodes, found);
     const wanted = this.#options.wanted();
     const listed = found.filter(({ labels }) => {
       // Jobs are those of an earlier orchestrator; ours begin when all was seen.

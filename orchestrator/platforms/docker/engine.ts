@@ -20,6 +20,10 @@ const STOP_GRACE_SECONDS = 10;
 const ADDRESS_WAIT_MS = 3_000;
 const ADDRESS_RETRY_MS = 10;
 
+/** How long another node may take to make a network of ours, and how often to look. */
+const MAX_NETWORK_TRIES = 10;
+const NETWORK_RETRY_MS = 100;
+
 /** When nothing was heard for so long; ten more seconds without an answer end the connection. */
 const KEEP_ALIVE_MS = 1_000;
 
@@ -50,6 +54,10 @@ export interface EngineEvent {
   readonly id: string;
   readonly labels: ContainerLabels;
   readonly exitCode: number | undefined;
+}
+
+interface Labelled {
+  readonly Labels?: ContainerLabels;
 }
 
 export interface JobResult {
@@ -159,15 +167,24 @@ export class Engine {
   async ensureNetwork(options: NetworkCreateOptions): Promise<void> {
     await this.#try(`create network ${options.Name}`, async () => {
       const create = () => this.#docker.createNetwork({ ...options, CheckDuplicate: true });
-      const created = await create().catch(unless(409));
-      if (created !== undefined) return;
       const network = this.#docker.getNetwork(options.Name);
-      const { Labels: labels = {} } = (await network.inspect()) as { Labels?: ContainerLabels };
-      const isSame = (label: string) => labels[label] === options.Labels?.[label];
-      if (!isSame(LABELS.installation)) throw this.#nameTaken('network', options.Name);
-      if (isSame(LABELS.volumeId)) return;
-      await network.remove().catch(unless(404));
-      await create();
+      for (let triesLeft = MAX_NETWORK_TRIES - 1; ; triesLeft -= 1) {
+        try {
+          await create();
+          return;
+        } catch (error) {
+          const found = (await network.inspect().catch(unless(404))) as Labelled | undefined;
+          const isSame = (label: string) => found?.Labels?.[label] === options.Labels?.[label];
+          if (found !== undefined && !isSame(LABELS.installation)) {
+            throw this.#nameTaken('network', options.Name);
+          }
+          if (found !== undefined && isSame(LABELS.volumeId)) return;
+          if (found !== undefined) await network.remove().catch(unless(404));
+          // When another node makes it, its addresses are taken a moment before it can be seen.
+          if (triesLeft === 0 || statusOf(error) !== (found === undefined ? 403 : 409)) throw error;
+          if (found === undefined) await sleep(NETWORK_RETRY_MS);
+        }
+      }
     });
   }
 

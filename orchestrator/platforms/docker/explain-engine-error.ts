@@ -46,6 +46,9 @@ const SAID: readonly Explanation[] = [
   },
 ];
 
+const CUT = 'it ended the connection; if it speaks TLS, does it know our certificate?';
+const CUT_LOCALLY = 'it ended the connection; is Docker starting or stopping there?';
+
 /** By the system's code of an error that kept us from asking at all. */
 const UNREACHED: Readonly<Record<string, string>> = {
   ENOENT: 'there is no such socket; is Docker running there?',
@@ -55,7 +58,8 @@ const UNREACHED: Readonly<Record<string, string>> = {
   ENOTFOUND: 'no such host',
   EHOSTUNREACH: 'the host is unreachable',
   ETIMEDOUT: 'no answer in time',
-  ECONNRESET: 'it ended the connection; if it speaks TLS, does it know our certificate?',
+  ECONNRESET: CUT,
+  EPIPE: CUT,
   EPROTO: 'it does not speak TLS; leave tls= out, or ask at its TLS port',
   DEPTH_ZERO_SELF_SIGNED_CERT: 'its certificate is not signed by ca.pem',
   SELF_SIGNED_CERT_IN_CHAIN: 'its certificate is not signed by ca.pem',
@@ -72,7 +76,9 @@ export function explainEngineError(engine: string, action: string, cause: unknow
   const code = systemCodeOf(cause);
   const unreached = code === undefined ? undefined : UNREACHED[code];
   if (unreached !== undefined || isTlsAlert(code, said)) {
-    const reason = unreached ?? 'it refuses our certificate; is cert.pem signed by its CA?';
+    const local = unreached === CUT && engine.startsWith('unix:') ? CUT_LOCALLY : undefined;
+    const reason =
+      local ?? unreached ?? 'it refuses our certificate; is cert.pem signed by its CA?';
     return new KeelsonError('UNAVAILABLE', `engine ${engine}: ${reason}`, { cause });
   }
   for (const { code: errorCode, pattern, text } of SAID) {

@@ -5,6 +5,7 @@ import type { Activity } from './activity.ts';
 import type { Containers } from './containers.ts';
 import type { DockerNodes } from './docker-nodes.ts';
 import { statusOf } from './explain-engine-error.ts';
+import type { LostInstances } from './lost-instances.ts';
 import type { Run } from './runs.ts';
 import type { VolumeNetworks } from './volume-networks.ts';
 
@@ -13,6 +14,7 @@ export interface StarterOptions {
   readonly networks: VolumeNetworks;
   readonly containers: Containers;
   readonly activity: Activity;
+  readonly lost: LostInstances;
   readonly onReady: (run: Run, address: string) => void;
   readonly onExit: (run: Run, reason: string) => void;
   /** It was started, and is not wanted any more. */
@@ -94,12 +96,12 @@ export class Starter {
    * seen the end of this one, its leases count (I7).
    */
   #onFailure(run: Run, error: unknown): void {
-    const { containers, nodes } = this.#options;
+    const { containers, nodes, lost } = this.#options;
     const { spec, containerId: id, node } = run;
     if (id === undefined || node === undefined) return;
     const isRefused = statusOf(error) !== undefined;
     if (!isRefused && spec.role === 'replica') return;
-    if (!isRefused) run.instanceId = undefined;
+    if (!isRefused) lost.add(run);
     run.containerId = undefined;
     const isInUse = error instanceof KeelsonError && error.code === 'IN_USE';
     if (isRefused && isInUse) containers.keep(spec, { id, node, instanceId: run.instanceId });

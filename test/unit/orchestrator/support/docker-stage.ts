@@ -24,13 +24,14 @@ export class DockerStage {
     const node: NodeRecord = {
       ...{ name: 'node1', number: 1, isPrepared: true, isCordoned: false, isDraining: false },
     };
-    const networks = privateNetworks('10.213', () => 1);
+    // Where nobody ever answers, whatever else this machine runs.
+    const networks = privateNetworks('127.213', () => 1);
     const silent = () => undefined;
     this.platform = new DockerPlatform({
       context: {
         ...{ installation: 'inst', namePrefix: 'k', networks, published: undefined },
         images: { controller: 'controller:1', replica: 'replica:1' },
-        registryUrl: () => 'http://10.213.0.1:5705',
+        registryUrl: () => 'http://127.213.3.1:5705',
       },
       nodes: [{ name: 'node1', dataRoot: '/srv', engine: { url: `unix://${engine.socketPath}` } }],
       nodeRecords: [node],
@@ -70,6 +71,13 @@ export class DockerStage {
       change.kind === 'exited'
         ? `${change.process.role} ${change.instanceId}: ${change.reason}`
         : [],
+    );
+  }
+
+  /** Instances whose end was seen late. */
+  gone(): string[] {
+    return this.changes.flatMap((change) =>
+      change.kind === 'instance-gone' ? change.instanceId : [],
     );
   }
 

@@ -78,6 +78,37 @@ test('I7 a controller whose start has no answer does not count as gone, and is f
   expect(idOf(controllers('running'))).toBe(first);
 });
 
+test('I7 a controller that was lost with its engine counts as gone when its end is seen', async () => {
+  stage = await DockerStage.open(engine);
+  await stage.up(stage.controller);
+  const [instanceId] = stage.platform.liveInstances() ?? [];
+  await engine.close();
+  // Nothing answers at its portal either.
+  await stage.until(() => stage.exits().length === 1);
+  expect(stage.exits()[0]).toMatch(/^controller undefined: neither it nor the engine of node1/);
+  expect(stage.gone()).toEqual([]);
+  engine.end(idOf(controllers('running')));
+  await engine.open();
+  await stage.until(() => stage.gone().length === 1);
+  expect(stage.gone()).toEqual([instanceId]);
+});
+
+test('a network that another node makes at the same moment is waited for', async () => {
+  stage = await DockerStage.open(engine);
+  let refusals = 0;
+  engine.refuse = (call) => {
+    if (!call.startsWith('create network')) return undefined;
+    refusals += 1;
+    if (refusals === 2) {
+      const labels = { [LABELS.installation]: 'inst', [LABELS.volumeId]: 'id1' };
+      engine.networks.set('k-default.demo', labels);
+    }
+    return [403, 'Pool overlaps with other one on this address space'];
+  };
+  await stage.up(stage.replica);
+  expect(stage.exits()).toEqual([]);
+});
+
 test('a process is ready also when its log broke off before it said so', async () => {
   stage = await DockerStage.open(engine);
   const log = hold('before', /^read .*\/logs/);

@@ -11,6 +11,8 @@ test.each([
   [failed('connect ENOENT', { code: 'ENOENT' }), 'UNAVAILABLE', 'there is no such socket'],
   [failed('connect ECONNREFUSED', { code: 'ECONNREFUSED' }), 'UNAVAILABLE', 'nobody answers'],
   [failed('connect EACCES', { code: 'EACCES' }), 'UNAVAILABLE', 'group that owns the socket'],
+  [failed('socket hang up', { code: 'ECONNRESET' }), 'UNAVAILABLE', 'is Docker starting'],
+  [failed('write EPIPE', { code: 'EPIPE' }), 'UNAVAILABLE', 'is Docker starting'],
   [
     failed('x', { code: 'DEPTH_ZERO_SELF_SIGNED_CERT' }),
     'UNAVAILABLE',
@@ -48,6 +50,12 @@ test.each([
   expect([error.code, error.message]).toEqual([code, expect.stringContaining(text)]);
   expect(error.message).toContain(`engine ${ENGINE}`);
   expect(error.message).not.toContain('\n');
+});
+
+test('a connection that ends may be a matter of certificates, except on the same machine', () => {
+  const reset = failed('socket hang up', { code: 'ECONNRESET' });
+  const { message } = explainEngineError('tcp://10.0.0.2:2376', 'create container x', reset);
+  expect(message).toContain('does it know our certificate?');
 });
 
 test('what was explained already stays as it is', () => {
