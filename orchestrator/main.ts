@@ -5,7 +5,7 @@ import { KeelsonError } from '../replica/common/errors.ts';
 import { makeLog } from '../replica/common/log.ts';
 import { EventLog } from './events/event-log.ts';
 import { showEndpoint } from './model/address-plan.ts';
-import { addressOf, type VolumeRecord } from './model/volume.ts';
+import { addressOf, type VolumeName } from './model/volume.ts';
 import { HELP, type Options, parseOptions } from './options.ts';
 import { docker } from './platforms/docker/docker.ts';
 import type { PlatformKind } from './platforms/platform-kind.ts';
@@ -34,7 +34,7 @@ async function main(): Promise<void> {
   const log = makeLog({ component: 'orchestrator' });
   const starting = startOrchestrator({ ...options, events, log, kind });
   stopOnSignal(starting);
-  await announce(await starting);
+  await announce(await starting, kind.advice);
 }
 
 async function embeddedKind(options: Options): Promise<PlatformKind> {
@@ -47,26 +47,35 @@ async function embeddedKind(options: Options): Promise<PlatformKind> {
 }
 
 /** Prints the line that scripts wait for, once, when the first volume can be used. */
-async function announce({ installation, apiUrl }: Orchestrator): Promise<void> {
+async function announce(
+  { installation, apiUrl }: Orchestrator,
+  advice: PlatformKind['advice'],
+): Promise<void> {
   const records = installation.registry.list().filter(({ isDeleting }) => !isDeleting);
   const first = records.find(({ spec }) => addressOf(spec) === 'default/demo') ?? records[0];
   if (first === undefined) {
-    print(`no volume yet, the API is ${apiUrl}; try: npm run -s keelson -- volume create NAME\n`);
+    print(`no volume yet, the API is ${apiUrl}; try: ${advice.command} volume create NAME\n`);
     return;
   }
   const isReady = await installation.whenReady(addressOf(first.spec), READY_WAIT_MS);
-  if (isReady) print(explainUse(first, showEndpoint(installation.addresses.portal(first.slot))));
+  if (!isReady) return;
+  const portal = showEndpoint(installation.addresses.portal(first.slot));
+  print(explainUse(first.spec, portal, advice));
 }
 
-function explainUse({ spec }: VolumeRecord, portal: string): string {
-  const target = targetNameOf(spec);
+function explainUse(
+  volume: VolumeName,
+  portal: string,
+  { command, end }: PlatformKind['advice'],
+): string {
+  const target = targetNameOf(volume);
   return `ready: iscsi://${portal}/${target}/0
 
   iscsi-ls -s iscsi://${portal}
   iscsiadm -m discovery -t st -p ${portal} && iscsiadm -m node -T ${target} -p ${portal} --login
-  npm run -s keelson -- volume inspect ${addressOf(spec)}
+  ${command} volume inspect ${addressOf(volume)}
 
-Ctrl-C stops everything; the data stays where it is.
+${end}
 
 `;
 }

@@ -26,6 +26,8 @@ export interface PlatformKind {
   readonly defaultNodes: readonly string[];
   /** As they are to be from now on; undefined: as last time. */
   readonly nodes: readonly string[] | undefined;
+  /** What people are told of it: how they call the command line, and what its end means. */
+  readonly advice: { readonly command: string; readonly end: string };
   /** A new installation gets the volume default/demo. */
   readonly hasDemo: boolean;
   /** Before anybody can change the registry. Errors: IO_FAILED. */

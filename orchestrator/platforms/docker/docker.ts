@@ -29,6 +29,10 @@ export function docker(options: DockerOptions): PlatformKind {
     defaultNodes: names,
     nodes: names,
     hasDemo: false,
+    advice: {
+      command: 'keelson',
+      end: 'When this ends, volumes go on; what fails is started again when it is back.',
+    },
     prepare: async () => undefined,
     make({ registry, api, log, onChange }) {
       const numberOfNode = (name: string) => numberOf(registry, name);

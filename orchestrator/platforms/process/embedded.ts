@@ -36,6 +36,10 @@ export function embedded(options: {
     defaultNodes: nodeNames(DEFAULT_NODE_COUNT),
     nodes: nodeCount === undefined ? undefined : nodeNames(nodeCount),
     hasDemo,
+    advice: {
+      command: 'npm run -s keelson --',
+      end: 'Ctrl-C stops everything; the data stays where it is.',
+    },
     async prepare(registry) {
       await makeNodes(root, registry);
       await noteGone(registry);
