@@ -1,3 +1,4 @@
+import { KeelsonError } from '../../../replica/common/errors.ts';
 import { sendJson } from '../http.ts';
 import type { Route } from '../route.ts';
 import { ref } from '../schema.ts';
@@ -17,9 +18,14 @@ export const ABOUT_ROUTES: readonly Route[] = [
     path: '/readyz',
     access: 'open',
     id: 'isReady',
-    summary: 'The orchestrator has its volumes and serves them.',
+    summary: 'The orchestrator has looked at its nodes, and its volumes are being served.',
     answers: { 200: { description: 'It has.', schema: ref('Empty') } },
-    handle: ({ response }) => sendJson(response, 200, {}),
+    handle: ({ installation, response }) => {
+      if (!installation.isStarted) {
+        throw new KeelsonError('UNAVAILABLE', 'the orchestrator looks at its nodes');
+      }
+      sendJson(response, 200, {});
+    },
   },
   {
     method: 'GET',
