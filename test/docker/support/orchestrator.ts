@@ -86,6 +86,11 @@ export class Orchestrator {
     return exitOf(this.#child);
   }
 
+  /** It does nothing any more when this returns. */
+  killAtOnce(): void {
+    this.#child.kill('SIGKILL');
+  }
+
   async kill(signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {
     this.#child.kill(signal);
     await this.ended;
