@@ -40,6 +40,8 @@ export interface Host {
   /** Errors: FAILED_PRECONDITION, saying what to install, where volumes cannot be mounted. */
   requireReady(): Promise<void>;
   observe(place: Place, maySeeContent: boolean): Promise<Facts>;
+  /** Whether anything but the driver has it mounted, such as a container. */
+  isMountedElsewhere(place: Place): Promise<boolean>;
   logIn(wish: Wish): Promise<void>;
   reserve(wish: Wish): Promise<Claimed>;
   perform(step: OtherStep, place: Place, type: FileSystem): Promise<void>;

@@ -1,46 +1,44 @@
-import type { ChapCredentials } from '../../controller/protocol/chap-credentials.ts';
-import { ERROR_CODES, KeelsonError, messageOf } from '../../replica/common/errors.ts';
+import type { Clock } from '../../replica/common/clock.ts';
+import { KeelsonError, messageOf } from '../../replica/common/errors.ts';
 import type { Log } from '../../replica/common/log.ts';
-import type { ApiClient } from '../client/api-client.ts';
-import type { VolumeView } from '../model/view.ts';
 import { addressOf, type VolumeName } from '../model/volume.ts';
 import { attach, detach, type Formatting, type Host, type Place, type Wish } from './attachment.ts';
 import type { AttachmentRecord } from './core/attachment-record.ts';
-import { fileSystemOf } from './core/create-options.ts';
 import { addReference, countReferences, dropReference, markAnswered } from './core/references.ts';
-import { poll } from './host/poll.ts';
 import type { RecordStore } from './record-store.ts';
 import { SerialQueue } from './serial-queue.ts';
+import type { Wishes } from './wishes.ts';
 
 export interface AttachmentsOptions {
   readonly host: Host;
   readonly store: RecordStore;
-  readonly api: ApiClient;
-  /** What this host proves where a volume asks for CHAP. */
-  readonly chap: ChapCredentials | null;
+  readonly wishes: Wishes;
+  readonly clock: Clock;
   readonly log: Log;
+  /** When what could not be undone is tried again. */
+  readonly retryMs: number;
+  /**
+   * How long a use may go without a container that has the volume mounted. An engine that is killed
+   * never takes back the uses of its containers; one that starts a container mounts first, and may
+   * copy what the image has before the container runs.
+   */
+  readonly abandonedMs: number;
 }
-
-/** A controller that was killed is back in a second, one that lost its node within 15 s. */
-const USABLE_WAIT = { withinMs: 20_000, everyMs: 500 };
-
-/** What is left without a use, such as a disk that could not be let go, is looked after. */
-const CLEAN_UP_EVERY_MS = 30_000;
-
-/** `host:port` of a name, an IPv4 or a bracketed IPv6 address: nothing that a program takes for an option. */
-const PORTAL = /^[0-9a-zA-Z[][0-9a-zA-Z.:\]-]*:\d{1,5}$/;
-const TARGET_NAME = /^iqn\.[0-9a-z.:-]{1,219}$/;
 
 /** All volumes that are attached to this host, each of them worked on by one call at a time. */
 export class Attachments {
   readonly #options: AttachmentsOptions;
   readonly #records = new Map<string, AttachmentRecord>();
+  /** By volume; of those that an earlier driver mounted, when this one began. */
+  readonly #lastMountMs = new Map<string, number>();
+  readonly #openedMs: number;
   readonly #queue = new SerialQueue();
-  #cleanUp: NodeJS.Timeout | undefined;
+  #look: { readonly dueMs: number; readonly timer: NodeJS.Timeout } | undefined;
   #isClosed = false;
 
   private constructor(options: AttachmentsOptions) {
     this.#options = options;
+    this.#openedMs = options.clock.nowMs();
   }
 
   /** Takes up what an earlier driver left. Errors: CORRUPT. */
@@ -49,15 +47,15 @@ export class Attachments {
     for (const record of await options.store.load()) {
       attachments.#records.set(addressOf(record.volume), record);
     }
-    // Not at once: Docker repeats what an earlier driver did not answer, and that goes on from there.
-    attachments.#cleanUpLater(CLEAN_UP_EVERY_MS);
+    // Not at once: what an earlier driver did not answer may be asked again, and goes on from there.
+    attachments.#lookAfter(options.retryMs);
     return attachments;
   }
 
   /** Waits for what is under way. Everything that is mounted stays. */
   async close(): Promise<void> {
     this.#isClosed = true;
-    clearTimeout(this.#cleanUp);
+    clearTimeout(this.#look?.timer);
     await this.#queue.settle();
   }
 
@@ -70,6 +68,11 @@ export class Attachments {
     return countReferences(this.#records.get(addressOf(volume))?.references ?? []);
   }
 
+  /** An engine has been started, and may have forgotten what it used before. */
+  noteEngineStart(): void {
+    this.#lookAfter(this.#options.abandonedMs);
+  }
+
   /**
    * Mounts the volume, if it is not, and counts one more use of it.
    *
@@ -78,11 +81,10 @@ export class Attachments {
    */
   mount(volume: VolumeName, id: string): Promise<string> {
     return this.#work('mount', volume, async () => {
-      const { host, store, log } = this.#options;
+      const { host, store, wishes, clock, log } = this.#options;
       await host.requireReady();
-      const view = await this.#whenUsable(volume);
-      const wish = this.#wishFor(volume, view);
-      const record = (await this.#take(volume, view.id)) ?? (await this.#begin(volume, wish));
+      const wish = await wishes.of(volume);
+      const record = (await this.#take(volume, wish)) ?? (await this.#begin(volume, wish));
       try {
         await attach(host, wish, this.#formattingOf(volume));
         const references = addReference(record.references, id);
@@ -91,6 +93,7 @@ export class Attachments {
         if (countReferences(record.references) === 0) await this.#tryDetach(volume);
         throw error;
       }
+      this.#lastMountMs.set(addressOf(volume), clock.nowMs());
       log.info('mounted', { volume: addressOf(volume), id, uses: this.usesOf(volume) });
       return store.mountPathOf(volume);
     });
@@ -107,11 +110,10 @@ export class Attachments {
       await this.#change(volume, ({ references }) => ({
         references: dropReference(references, id),
       }));
-      this.#options.log.info('unmounted', {
-        ...{ volume: addressOf(volume), id },
-        uses: this.usesOf(volume),
-      });
-      if (this.usesOf(volume) === 0) await this.#detach(volume);
+      const uses = this.usesOf(volume);
+      this.#options.log.info('unmounted', { volume: addressOf(volume), id, uses });
+      if (uses === 0) await this.#detach(volume);
+      else this.#lookAfter(this.#options.abandonedMs);
     });
   }
 
@@ -127,17 +129,22 @@ export class Attachments {
 
   /**
    * Makes sure that nothing of the volume is left here, and then does `work`, with no mount in between.
+   * Docker asks for it only when no container of its own has the volume any more.
    *
-   * Errors: IN_USE while containers use it here; what keeps it here.
+   * Errors: IN_USE while containers have it mounted; what keeps it here.
    */
   leave<T>(volume: VolumeName, work: () => Promise<T>): Promise<T> {
     return this.#work('remove', volume, async () => {
-      const uses = this.usesOf(volume);
-      if (uses > 0) {
-        const by = uses === 1 ? 'one container' : `${uses} containers`;
-        throw new KeelsonError('IN_USE', `it is mounted here by ${by}; stop and remove them first`);
+      const record = this.#records.get(addressOf(volume));
+      if (record !== undefined) {
+        if (await this.#options.host.isMountedElsewhere(this.#placeOf(record))) {
+          throw new KeelsonError(
+            'IN_USE',
+            'containers on this host have it mounted; stop and remove them first',
+          );
+        }
+        await this.#detach(volume);
       }
-      if (this.#records.has(addressOf(volume))) await this.#detach(volume);
       return await work();
     });
   }
@@ -153,9 +160,9 @@ export class Attachments {
   }
 
   /** A record of this very volume; one of an earlier volume of this name is undone first. */
-  async #take(volume: VolumeName, volumeId: string): Promise<AttachmentRecord | undefined> {
+  async #take(volume: VolumeName, { serial }: Wish): Promise<AttachmentRecord | undefined> {
     const record = this.#records.get(addressOf(volume));
-    if (record === undefined || record.volumeId === volumeId) return record;
+    if (record === undefined || record.volumeId === serial) return record;
     if (countReferences(record.references) === 0) {
       await this.#detach(volume);
       return undefined;
@@ -172,7 +179,8 @@ export class Attachments {
     if (hasSession) {
       throw new KeelsonError(
         'IN_USE',
-        `this host is logged in to it already, and not by this driver; iscsiadm -m node -T ${wish.targetName} --logout`,
+        'this host is logged in to it already, and not by this driver; run iscsiadm -m node ' +
+          `-T ${wish.targetName} --logout if nothing uses it`,
       );
     }
     const { targetName, portal } = wish;
@@ -187,11 +195,11 @@ export class Attachments {
   async #detach(volume: VolumeName): Promise<void> {
     const record = this.#records.get(addressOf(volume));
     if (record === undefined) return;
-    const { host, store, log } = this.#options;
+    const { host, store, log, retryMs } = this.#options;
     try {
       await detach(host, this.#placeOf(record), this.#formattingOf(volume));
     } catch (error) {
-      this.#cleanUpLater(CLEAN_UP_EVERY_MS);
+      this.#lookAfter(retryMs);
       throw error;
     }
     this.#records.delete(addressOf(volume));
@@ -204,73 +212,44 @@ export class Attachments {
     try {
       await this.#detach(volume);
     } catch (error) {
-      this.#options.log.warn('not undone yet', {
-        ...{ volume: addressOf(volume), error: messageOf(error) },
-        againAfterMs: CLEAN_UP_EVERY_MS,
-      });
+      const { log, retryMs } = this.#options;
+      const fields = { volume: addressOf(volume), error: messageOf(error) };
+      log.warn('not undone yet', { ...fields, againAfterMs: retryMs });
     }
   }
 
-  #cleanUpLater(afterMs: number): void {
-    if (this.#isClosed) return;
-    clearTimeout(this.#cleanUp);
-    this.#cleanUp = setTimeout(() => {
+  /** Looks after all volumes then, or earlier if that was planned. */
+  #lookAfter(delayMs: number): void {
+    const dueMs = this.#options.clock.nowMs() + delayMs;
+    if (this.#isClosed || (this.#look !== undefined && this.#look.dueMs <= dueMs)) return;
+    clearTimeout(this.#look?.timer);
+    const timer = setTimeout(() => {
+      this.#look = undefined;
       for (const { volume } of this.#records.values()) {
-        void this.#queue.run(addressOf(volume), async () => {
-          if (this.usesOf(volume) === 0) await this.#tryDetach(volume);
+        this.#work('look after', volume, () => this.#lookAt(volume)).catch((error: unknown) => {
+          this.#options.log.error('a look failed', { error: messageOf(error) });
         });
       }
-    }, afterMs);
+    }, delayMs);
+    this.#look = { dueMs, timer };
   }
 
-  /** Errors: NOT_FOUND; FAILED_PRECONDITION; UNAVAILABLE. */
-  async #whenUsable(volume: VolumeName): Promise<VolumeView> {
-    const usable = await poll(async () => {
-      const view = await this.#options.api.volume(volume);
-      if (view.isDeleting) throw new KeelsonError('FAILED_PRECONDITION', 'it is being deleted');
-      const isServed = view.controller.sessions !== null && view.health !== 'unavailable';
-      return isServed ? view : undefined;
-    }, USABLE_WAIT);
-    if (usable !== undefined) return usable;
-    throw new KeelsonError(
-      'UNAVAILABLE',
-      `it serves no I/O, and has not begun to within ${USABLE_WAIT.withinMs / 1000} s; keelson volume inspect ` +
-        `${addressOf(volume)} says which copies are missing`,
-    );
-  }
-
-  #wishFor(volume: VolumeName, view: VolumeView): Wish {
-    const { targetName, portal, chap } = view;
-    if (!PORTAL.test(portal) || !TARGET_NAME.test(targetName)) {
-      throw new KeelsonError(
-        'PROTOCOL_VIOLATION',
-        `expected an iSCSI target and a portal from the orchestrator, got ${JSON.stringify({ targetName, portal }).slice(0, 200)}`,
-      );
+  /** Undoes what nobody uses, and what nobody has used for long enough. */
+  async #lookAt(volume: VolumeName): Promise<void> {
+    const record = this.#records.get(addressOf(volume));
+    if (record === undefined) return;
+    if (this.usesOf(volume) > 0) {
+      const { host, clock, log, abandonedMs } = this.#options;
+      const sinceMs = this.#lastMountMs.get(addressOf(volume)) ?? this.#openedMs;
+      const leftMs = abandonedMs - (clock.nowMs() - sinceMs);
+      if (leftMs > 0) return this.#lookAfter(leftMs);
+      if (await host.isMountedElsewhere(this.#placeOf(record))) return;
+      log.warn('no container has it mounted, its uses are dropped', {
+        ...{ volume: addressOf(volume), uses: this.usesOf(volume) },
+      });
+      await this.#change(volume, () => ({ references: [] }));
     }
-    if (chap !== 'none' && this.#options.chap === null) {
-      throw new KeelsonError(
-        'UNAUTHENTICATED',
-        'it asks for CHAP; start the driver with a --chap-file that names one of its users',
-      );
-    }
-    return {
-      ...{ targetName, portal, serial: view.id, servedBytes: view.servedBytes },
-      mountPath: this.#options.store.mountPathOf(volume),
-      fileSystem: fileSystemOf(view.labels),
-      chap: chap === 'none' ? null : this.#options.chap,
-      others: (own) => this.#otherSessions(volume, own),
-    };
-  }
-
-  async #otherSessions(volume: VolumeName, own: number): Promise<number | null> {
-    try {
-      const { sessions } = (await this.#options.api.volume(volume)).controller;
-      return sessions === null ? null : Math.max(0, sessions - own);
-    } catch (error) {
-      // The caller asks again, and says that nobody answers if that stays so.
-      if (error instanceof KeelsonError && ERROR_CODES[error.code].http >= 500) return null;
-      throw error;
-    }
+    await this.#tryDetach(volume);
   }
 
   #placeOf({ volume, volumeId, targetName, portal }: AttachmentRecord): Place {

@@ -34,6 +34,7 @@ export class Driver {
     const { api, attachments } = this.#options;
     switch (request.kind) {
       case 'activate':
+        attachments.noteEngineStart(); // each engine says this once
         return { Implements: ['VolumeDriver'] };
       case 'capabilities':
         // One orchestrator serves many engines, and each of them sees the same volumes.

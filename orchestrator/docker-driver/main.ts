@@ -5,12 +5,19 @@ import { makeLog } from '../../replica/common/log.ts';
 import { readChapFile } from '../cli/chap-file.ts';
 import { readToken } from '../cli/token-file.ts';
 import { ApiClient } from '../client/api-client.ts';
+import type { VolumeName } from '../model/volume.ts';
 import { Attachments } from './attachments.ts';
 import { Driver } from './driver.ts';
 import { LinuxHost } from './host/linux-host.ts';
 import { HELP, parseOptions } from './options.ts';
 import { listenPlugin } from './plugin-server.ts';
 import { RecordStore } from './record-store.ts';
+import { Wishes } from './wishes.ts';
+
+/** As long as Docker repeats a call that nobody answers. */
+const RETRY_MS = 30_000;
+/** More than twice what Docker gives a call, and time to copy from an image. */
+const ABANDONED_MS = 5 * 60_000;
 
 async function main(): Promise<void> {
   const options = parseOptions(process.argv.slice(2), process.env);
@@ -25,7 +32,12 @@ async function main(): Promise<void> {
   const api = new ApiClient({ url: access.api, ...(token === undefined ? {} : { token }) });
   const store = await RecordStore.open(stateDir, readBootId());
   const host = new LinuxHost(monotonicClock);
-  const attachments = await Attachments.open({ host, store, api, chap, log });
+  const mountPathOf = (volume: VolumeName) => store.mountPathOf(volume);
+  const attachments = await Attachments.open({
+    ...{ host, store, log, clock: monotonicClock },
+    wishes: new Wishes({ api, chap, mountPathOf }),
+    ...{ retryMs: RETRY_MS, abandonedMs: ABANDONED_MS },
+  });
   const driver = new Driver({ api, attachments, defaults, chap });
   const server = await listenPlugin(socket, driver, log);
   process.stdout.write(`ready: ${socket}, volumes of ${access.api}\n`);

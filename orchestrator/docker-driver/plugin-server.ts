@@ -48,7 +48,7 @@ async function serve({ driver, log, request, response }: Exchange): Promise<void
   let decoded: PluginRequest;
   let answer: Answer;
   try {
-    decoded = decodePluginRequest(path, needsBody(path) ? await readJsonBody(request) : {});
+    decoded = decodePluginRequest(path, needsBody(path) ? await readBody(request) : {});
     answer = await driver.handle(decoded);
   } catch (error) {
     const isExpected = error instanceof KeelsonError;
@@ -69,6 +69,18 @@ async function serve({ driver, log, request, response }: Exchange): Promise<void
 }
 
 /**
+ * Docker repeats a call whose connection broke off, and has nothing left to send then (seen with engine
+ * 20.10). Nobody can tell which volume it was about.
+ */
+async function readBody(request: IncomingMessage): Promise<unknown> {
+  if (request.headers['content-length'] !== '0') return await readJsonBody(request);
+  throw new KeelsonError(
+    'INVALID_ARGUMENT',
+    'the volume driver went away before it had answered, and Docker asks again without saying what; try again',
+  );
+}
+
+/**
  * Whether Docker has taken the answer. 200 for failures too: Docker shows `Err` as it is then, without
  * words of its own before it.
  */
@@ -78,7 +90,10 @@ function send(response: ServerResponse, answer: Answer): Promise<boolean> {
   return new Promise((resolve) => {
     response.once('finish', () => resolve(true));
     response.once('close', () => resolve(response.writableFinished));
-    response.writeHead(200, { 'content-type': CONTENT_TYPE, 'content-length': body.length });
+    // Each call on a connection of its own: one that is closed while Docker begins to use it is a call
+    // that broke off.
+    const connection = { connection: 'close', 'content-type': CONTENT_TYPE };
+    response.writeHead(200, { ...connection, 'content-length': body.length });
     response.end(body);
   });
 }

@@ -5,13 +5,23 @@ export interface MountEntry {
 }
 
 /**
- * What /proc/self/mountinfo says of mounts at `path`, the last one on top. Its fields: id, parent,
+ * What /proc/PID/mountinfo says of mounts at `path`, the last one on top. Its fields: id, parent,
  * device, root, path, with `\ooo` for bytes that would end a field (proc(5)).
  */
 export function findMount(mountInfo: string, path: string): MountEntry | undefined {
-  const entries = mountInfo.split('\n').map((line) => line.split(' '));
-  const found = entries.findLast((fields) => plain(fields[4] ?? '') === path);
-  return found?.[2] === undefined ? undefined : { device: found[2], path };
+  return entriesIn(mountInfo).findLast((entry) => entry.path === path);
+}
+
+/** Whether the device, or a part of what is on it, is mounted at another path than this one. */
+export function hasMountBeside(mountInfo: string, device: string, path: string): boolean {
+  return entriesIn(mountInfo).some((entry) => entry.device === device && entry.path !== path);
+}
+
+function entriesIn(mountInfo: string): MountEntry[] {
+  return mountInfo.split('\n').flatMap((line) => {
+    const [, , device, , path] = line.split(' ');
+    return device === undefined || path === undefined ? [] : [{ device, path: plain(path) }];
+  });
 }
 
 function plain(field: string): string {

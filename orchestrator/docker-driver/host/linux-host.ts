@@ -17,6 +17,7 @@ import {
   removeMountPoint,
   unmountFileSystem,
 } from './file-system.ts';
+import { isMountedBeside } from './mount-namespaces.ts';
 import { poll } from './poll.ts';
 import {
   keyOf,
@@ -70,6 +71,11 @@ export class LinuxHost implements Host {
       disk: { bytes: disk.bytes, isOurs, isBusy: use === 'busy' },
       content: isSafe ? await lookAtContent(disk) : undefined,
     };
+  }
+
+  async isMountedElsewhere({ targetName, mountPath }: Place): Promise<boolean> {
+    const disk = await this.#findDisk(targetName);
+    return disk !== undefined && (await isMountedBeside(disk.device, mountPath));
   }
 
   async logIn(wish: Wish): Promise<void> {

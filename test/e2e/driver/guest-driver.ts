@@ -125,16 +125,21 @@ export class GuestDriver {
     await this.ok('VolumeDriver.Unmount', { Name: volume, ID: id });
   }
 
-  /** From here on it is killed after each command that it never ran before. */
-  async killAfterEachCommand(): Promise<void> {
+  /** From here on it is killed when it has run a command with one of these in it, once for each. */
+  async killAfter(parts: readonly string[]): Promise<void> {
     await this.#watch(PROGRAMS);
-    await this.#guest.run(`cd ${WATCHED} && rm -f commands && touch commands kills armed; cd /`);
+    const lines = parts.map((part) => `${part}\\n`).join('');
+    await this.#guest.run(
+      `touch ${WATCHED}/killed-after && printf '%b' '${lines}' > ${WATCHED}/kill-after`,
+    );
   }
 
-  /** The commands after which it was killed. */
-  async endKilling(): Promise<string[]> {
-    const printed = await this.#guest.run(`rm ${WATCHED}/armed; cat ${WATCHED}/kills`);
-    return printed.split('\n').filter((line) => line !== '');
+  /** Those after which it was killed, sorted. */
+  async killedAfter(): Promise<string[]> {
+    const printed = await this.#guest.run(
+      `rm ${WATCHED}/kill-after && sort ${WATCHED}/killed-after`,
+    );
+    return printed.split('\n');
   }
 
   async kill(): Promise<void> {

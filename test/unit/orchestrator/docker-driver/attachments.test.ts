@@ -2,8 +2,15 @@ import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ApiClient } from '../../../../orchestrator/client/api-client.ts';
-import { Attachments } from '../../../../orchestrator/docker-driver/attachments.ts';
+import {
+  Attachments,
+  type AttachmentsOptions,
+} from '../../../../orchestrator/docker-driver/attachments.ts';
 import { RecordStore } from '../../../../orchestrator/docker-driver/record-store.ts';
+import { Wishes } from '../../../../orchestrator/docker-driver/wishes.ts';
+import type { VolumeName } from '../../../../orchestrator/model/volume.ts';
+import { monotonicClock } from '../../../../replica/common/clock.ts';
+import { eventually } from '../../../support/child.ts';
 import { FakeHost, FakeVolume, Killed } from './support/fake-host.ts';
 import { type FakeOrchestrator, startFakeOrchestrator, VIEW } from './support/fake-orchestrator.ts';
 
@@ -33,9 +40,18 @@ afterEach(async () => {
 });
 
 /** A driver that has just been started on what the last one left. */
-async function open(host: FakeHost, chap: typeof CHAP | null = null): Promise<Attachments> {
+async function open(
+  linux: FakeHost,
+  { chap = null, ...changed }: { chap?: typeof CHAP | null } & Partial<AttachmentsOptions> = {},
+): Promise<Attachments> {
   const api = new ApiClient({ url: orchestrator.url });
-  const attachments = await Attachments.open({ host, store, api, chap, log: quiet });
+  const mountPathOf = (volume: VolumeName) => store.mountPathOf(volume);
+  const attachments = await Attachments.open({
+    ...{ host: linux, store, clock: monotonicClock, log: quiet },
+    wishes: new Wishes({ api, chap, mountPathOf }),
+    ...{ retryMs: 3_600_000, abandonedMs: 3_600_000 },
+    ...changed,
+  });
   opened.push(attachments);
   return attachments;
 }
@@ -133,14 +149,61 @@ test('a disk that is still in use when the last use ends is left later', async (
   expect([linux.isClean, records()]).toEqual([true, []]);
 });
 
-test('a volume that containers use here is not removed', async () => {
-  const attachments = await open(host());
+test('what nobody uses is tried again until it is gone', async () => {
+  const linux = host();
+  const attachments = await open(linux, { retryMs: 20 });
   await attachments.mount(DB, 'a');
+  linux.isHeldElsewhere = true;
+  await expect(attachments.unmount(DB, 'a')).rejects.toMatchObject({ code: 'IN_USE' });
+  linux.isHeldElsewhere = false;
+  await eventually('it has left', () => (records().length === 0 ? true : undefined));
+  expect(linux.isClean).toBe(true);
+});
+
+test('uses that an engine forgot are dropped when no container has had the volume mounted for long', async () => {
+  const linux = host();
+  const abandonedMs = 200;
+  const attachments = await open(linux, { abandonedMs, retryMs: 20 });
+  await attachments.mount(DB, 'forgotten');
+  await attachments.markAnswered(DB, 'forgotten');
+  const mountedMs = monotonicClock.nowMs();
+  await attachments.mount(DB, 'b');
+  await attachments.unmount(DB, 'b');
+  await eventually('it has left', () => (records().length === 0 ? true : undefined));
+  expect(monotonicClock.nowMs() - mountedMs).toBeGreaterThanOrEqual(abandonedMs);
+  expect(linux.isClean).toBe(true);
+});
+
+test('uses stay while a container has the volume mounted, however long', async () => {
+  const linux = host();
+  const isAsked = jest.spyOn(linux, 'isMountedElsewhere');
+  const attachments = await open(linux, { abandonedMs: 20 });
+  await attachments.mount(DB, 'a');
+  linux.isHeldElsewhere = true;
+  attachments.noteEngineStart();
+  await eventually('it is looked at', () => (isAsked.mock.calls.length > 0 ? true : undefined));
+  await attachments.markAnswered(DB, 'a'); // behind the look
+  expect([linux.mounted, attachments.usesOf(DB)]).toEqual(['ours', 1]);
+});
+
+test('a volume that containers use here is not removed', async () => {
+  const linux = host();
+  const attachments = await open(linux);
+  await attachments.mount(DB, 'a');
+  linux.isHeldElsewhere = true;
   const erase = jest.fn();
   await expect(attachments.leave(DB, erase)).rejects.toThrow(
-    'remove volume default/db: it is mounted here by one container; stop and remove them first',
+    'remove volume default/db: containers on this host have it mounted; stop and remove them first',
   );
   expect(erase).not.toHaveBeenCalled();
+});
+
+test('a volume whose uses an engine forgot can be removed at once', async () => {
+  const linux = host();
+  const attachments = await open(linux);
+  await attachments.mount(DB, 'forgotten');
+  expect(await attachments.leave(DB, async () => 'erased')).toBe('erased');
+  expect([linux.isClean, records()]).toEqual([true, []]);
 });
 
 test('after the machine started anew the old uses are gone, and a new one mounts', async () => {
@@ -202,7 +265,7 @@ test('a volume that asks for CHAP is mounted with the driver’s credentials', a
   orchestrator.answer = () => ({ ...VIEW, chap: 'one-way' });
   const linux = host();
   const logIn = jest.spyOn(linux, 'logIn');
-  await (await open(linux, CHAP)).mount(DB, 'a');
+  await (await open(linux, { chap: CHAP })).mount(DB, 'a');
   expect(logIn.mock.calls[0]?.[0].chap).toEqual(CHAP);
 });
 

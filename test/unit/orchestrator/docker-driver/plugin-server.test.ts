@@ -11,6 +11,8 @@ import {
   type PluginServer,
 } from '../../../../orchestrator/docker-driver/plugin-server.ts';
 import { RecordStore } from '../../../../orchestrator/docker-driver/record-store.ts';
+import { Wishes } from '../../../../orchestrator/docker-driver/wishes.ts';
+import { monotonicClock } from '../../../../replica/common/clock.ts';
 import { eventually } from '../../../support/child.ts';
 import { FakeHost, FakeVolume } from './support/fake-host.ts';
 import { type FakeOrchestrator, startFakeOrchestrator, VIEW } from './support/fake-orchestrator.ts';
@@ -33,7 +35,11 @@ beforeEach(async () => {
   host = new FakeHost(new FakeVolume());
   store = await RecordStore.open(join(directory, 'state'), 'boot-1');
   const api = new ApiClient({ url: orchestrator.url });
-  attachments = await Attachments.open({ host, store, api, chap: null, log: quiet });
+  attachments = await Attachments.open({
+    ...{ host, store, clock: monotonicClock, log: quiet },
+    wishes: new Wishes({ api, chap: null, mountPathOf: (volume) => store.mountPathOf(volume) }),
+    ...{ retryMs: 3_600_000, abandonedMs: 3_600_000 },
+  });
   driver = new Driver({ api, attachments, defaults: { 'keelson.io/replicas': '1' }, chap: null });
   server = await listenPlugin(socket, driver, quiet);
 });
@@ -116,9 +122,11 @@ test('S34 a mount answers where, and Path says the same until the last unmount',
 
 test('S34 a removal erases the volume only when nothing here uses it', async () => {
   await call('/VolumeDriver.Mount', named({ ID: 'a' }));
+  host.isHeldElsewhere = true;
   expect(await call('/VolumeDriver.Remove', named())).toMatchObject({
-    Err: 'remove volume default/db: it is mounted here by one container; stop and remove them first',
+    Err: 'remove volume default/db: containers on this host have it mounted; stop and remove them first',
   });
+  host.isHeldElsewhere = false;
   await call('/VolumeDriver.Unmount', named({ ID: 'a' }));
   expect(await call('/VolumeDriver.Remove', named())).toEqual(done);
   const erased = orchestrator.calls.filter(({ call: made }) => made.startsWith('DELETE'));
@@ -135,7 +143,7 @@ test('what the orchestrator refuses is told in its words', async () => {
 
 test.each([
   ['/VolumeDriver.Get', 'no json', /^body: expected JSON$/],
-  ['/VolumeDriver.Get', '', /^body: expected JSON$/],
+  ['/VolumeDriver.Get', '', /went away before it had answered, .* without saying what; try again$/],
   ['/VolumeDriver.Get', '{}', /^Name: expected/],
   ['/VolumeDriver.Get', '{"Name":"my_db"}', /^volume name "my_db": expected NAME/],
   ['/VolumeDriver.Nope', '{}', /no such call/],

@@ -66,6 +66,10 @@ export class FakeHost implements Host {
     };
   }
 
+  async isMountedElsewhere(): Promise<boolean> {
+    return this.isHeldElsewhere;
+  }
+
   async logIn(_: Wish): Promise<void> {
     await this.#do('log-in', () => {
       this.hasRecord = true;
