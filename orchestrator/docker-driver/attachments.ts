@@ -159,17 +159,21 @@ export class Attachments {
     });
   }
 
-  /** A record of this very volume; one of an earlier volume of this name is undone first. */
-  async #take(volume: VolumeName, { serial }: Wish): Promise<AttachmentRecord | undefined> {
+  /** The record of this very volume at this portal; another one is undone first. */
+  async #take(volume: VolumeName, wish: Wish): Promise<AttachmentRecord | undefined> {
     const record = this.#records.get(addressOf(volume));
-    if (record === undefined || record.volumeId === serial) return record;
+    if (record === undefined) return undefined;
+    const isSame = record.volumeId === wish.serial;
+    if (isSame && record.portal === wish.portal) return record;
     if (countReferences(record.references) === 0) {
       await this.#detach(volume);
       return undefined;
     }
     throw new KeelsonError(
       'WRONG_IDENTITY',
-      'it was deleted and made anew while containers here still use the old one; stop those first',
+      isSame
+        ? `its portal has moved from ${record.portal} to ${wish.portal}, and containers here use the old one; stop those first`
+        : 'it was deleted and made anew while containers here still use the old one; stop those first',
     );
   }
 

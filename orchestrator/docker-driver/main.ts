@@ -53,9 +53,10 @@ async function main(): Promise<void> {
 
 /** One clear sentence for what the environment did; the whole stack for a bug. */
 function fail(error: unknown): never {
-  const text = error instanceof KeelsonError ? error.message : String((error as Error)?.stack);
+  const isExpected = error instanceof KeelsonError;
+  const text = isExpected ? error.message : String((error as Error)?.stack);
   process.stderr.write(`keelson docker-driver: ${text}\n`);
-  process.exit(1);
+  process.exit(isExpected && error.code === 'INVALID_ARGUMENT' ? 2 : 1);
 }
 
 // It must outlive the terminal or the pipe that its output went to.
