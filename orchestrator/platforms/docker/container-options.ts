@@ -31,7 +31,7 @@ export interface NodePlace {
 export const REPLICA_USER = 65_532;
 
 /** Where a node's directory is in a replica's container. */
-const NODE_DIRECTORY = '/node';
+export const NODE_DIRECTORY = '/node';
 
 /** Docker's own log would grow for ever. */
 const LOG = { Type: 'json-file', Config: { 'max-size': '16m', 'max-file': '2' } };

@@ -7,6 +7,7 @@ import type { PlatformNode } from '../platform.ts';
 import {
   type ContainerContext,
   checkNodeOptions,
+  NODE_DIRECTORY,
   prepareNodeOptions,
 } from './container-options.ts';
 import { Engine, type EngineEvent, type FoundContainer, type JobResult } from './engine.ts';
@@ -194,7 +195,13 @@ export class DockerNodes {
       : prepareNodeOptions(context, node);
     try {
       const { exitCode, sentence } = await this.runJob(node.name, job);
-      return exitCode === 0 ? undefined : (sentence ?? `${job.name} ended with code ${exitCode}`);
+      if (exitCode === 0) return undefined;
+      // It speaks of what it sees; people know the directory by another name.
+      const ours = sentence?.replaceAll(
+        new RegExp(`${NODE_DIRECTORY}(?![\\w-])`, 'g'),
+        node.dataRoot,
+      );
+      return ours ?? `${job.name} ended with code ${exitCode}`;
     } catch (error) {
       return messageOf(error);
     }

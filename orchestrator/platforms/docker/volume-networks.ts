@@ -3,7 +3,7 @@ import { messageOf } from '../../../replica/common/errors.ts';
 import type { Log } from '../../../replica/common/log.ts';
 import type { ProcessSpec } from '../../plan/processes.ts';
 import { LABELS } from './container-labels.ts';
-import { type ContainerContext, networkName, networkOptions } from './container-options.ts';
+import { type ContainerContext, networkOptions } from './container-options.ts';
 import type { Engine, FoundNetwork } from './engine.ts';
 
 const MAX_REMOVALS = 20;
@@ -61,7 +61,10 @@ export class VolumeNetworks {
     { volume, slot }: Pick<ProcessSpec, 'volume' | 'slot'>,
   ): Promise<void> {
     this.#doors.closeDoor(this.#context.networks.gateway(slot));
-    await engine.removeNetwork(networkName(this.#context, volume));
+    // By its label: the name may be another installation's.
+    for (const { id, labels } of await engine.networks(this.#context.installation)) {
+      if (labels[LABELS.volumeId] === volume.id) await engine.removeNetwork(id);
+    }
     this.doubt(engine, slot);
   }
 

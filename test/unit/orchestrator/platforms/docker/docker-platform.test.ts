@@ -208,6 +208,16 @@ test("a network that has the name already is refused when it is another installa
   expect(engine.containers.size).toBe(0);
 });
 
+test('a volume that goes takes its own network along, whoever has one of that name', async () => {
+  stage = await DockerStage.open(engine);
+  await stage.up(stage.replica);
+  engine.networks.set('theirs', { [LABELS.installation]: 'other', [LABELS.volumeId]: 'id1' });
+  await stage.platform.stop(stage.replica.key);
+  expect(await stage.platform.erase(stage.record)).toEqual([]);
+  expect([...engine.networks.keys()]).toEqual(['theirs']);
+  expect(engine.containers.size).toBe(0);
+});
+
 test('a network that an earlier volume of that name left behind is made anew', async () => {
   const labels = { [LABELS.installation]: 'inst', [LABELS.volumeId]: 'earlier' };
   stage = await DockerStage.open(engine);
