@@ -70,7 +70,8 @@ export function nextAttachStep(facts: Facts, intent: Intent): Step | undefined {
   }
   if (content.kind === 'foreign') throw foreign(content.what);
   // Mounted elsewhere on this host: the kernel makes both mounts one, and nobody may check it now.
-  return disk.isBusy || done.has('check') ? 'mount' : 'check';
+  const isChecked = done.has('format') || done.has('check');
+  return disk.isBusy || isChecked ? 'mount' : 'check';
 }
 
 /**

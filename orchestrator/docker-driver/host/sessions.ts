@@ -65,9 +65,16 @@ export async function findSessions(targetName: string): Promise<Session[]> {
 
 /** Makes the record anew and logs in. Errors: FAILED_PRECONDITION, UNAVAILABLE, UNAUTHENTICATED. */
 export async function logIn(portal: Portal, settings: NodeSettings): Promise<void> {
-  await forgetRecord(portal); // what an earlier attempt left may be half written
+  // What an earlier attempt left may be half written.
+  if ((await findRecordFile(portal)) !== undefined) await forgetRecord(portal);
   explain(await run('iscsiadm', [...nodeArgs(portal), '-o', 'new']), portal);
   const path = await findRecordFile(portal);
+  if (path === undefined) {
+    throw new KeelsonError(
+      'FAILED_PRECONDITION',
+      `iscsiadm made a record for ${portal.targetName}, but not below ${RECORDS.join(' or ')}`,
+    );
+  }
   // In place: another name in this directory would be another record.
   await writeFile(path, changeNodeRecord(await readFile(path, 'utf8'), settings), { mode: 0o600 });
   const outcome = await run('iscsiadm', [...nodeArgs(portal), '--login']);
@@ -121,7 +128,7 @@ function nodeArgs({ targetName, portal }: Portal): string[] {
 }
 
 /** Either a file named after the portal, or a directory with a file for each interface. */
-async function findRecordFile({ targetName, portal }: Portal): Promise<string> {
+async function findRecordFile({ targetName, portal }: Portal): Promise<string | undefined> {
   const start = portal.replace(/:(\d+)$/, ',$1').replace(/^\[(.*)\]/, '$1');
   for (const root of RECORDS) {
     const directory = join(root, targetName);
@@ -132,10 +139,7 @@ async function findRecordFile({ targetName, portal }: Portal): Promise<string> {
     const path = join(directory, name);
     return (await stat(path)).isDirectory() ? join(path, 'default') : path;
   }
-  throw new KeelsonError(
-    'FAILED_PRECONDITION',
-    `iscsiadm made a record for ${targetName}, but not below ${RECORDS.join(' or ')}`,
-  );
+  return undefined;
 }
 
 async function exists(path: string): Promise<boolean> {

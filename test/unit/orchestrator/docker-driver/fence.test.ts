@@ -5,6 +5,7 @@ import {
   judge,
   type Sight,
 } from '../../../../orchestrator/docker-driver/core/fence.ts';
+import { SeededRandom } from '../../../support/random.ts';
 
 const OURS = 0xa1n;
 const THEIRS = 0xb2n;
@@ -51,6 +52,23 @@ test('a TransportID that is longer than its descriptor list is refused', () => {
   const bytes = fullStatus({ key: OURS });
   bytes.writeUInt32BE(0xffff_ffff, 8 + 20);
   expect(() => decodeFullStatus(bytes)).toThrow(/lengths/);
+});
+
+test('any bytes are registrations or refused', () => {
+  const random = new SeededRandom(20261121);
+  const good = fullStatus({ key: OURS }, { key: THEIRS, isHolder: true });
+  for (let round = 0; round < 2_000; round += 1) {
+    const bytes = Buffer.from(good);
+    for (let hit = 0; hit <= round % 4; hit += 1) {
+      bytes[random.below(bytes.length)] = random.below(256);
+    }
+    try {
+      expect(decodeFullStatus(bytes).length).toBeLessThanOrEqual(bytes.length / 24);
+    } catch (error) {
+      if (!/lengths/.test(String(error)))
+        throw new Error(`seed ${random.seed}, round ${round}: ${error}`);
+    }
+  }
 });
 
 test('a name is shown without what a terminal would act on', () => {
