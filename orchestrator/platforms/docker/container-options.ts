@@ -84,13 +84,21 @@ export function networkOptions(
   };
 }
 
+/** Where a process is in the network of its volume. */
+export function privateAddressOf({ networks }: ContainerContext, spec: ProcessSpec): string {
+  const { addresses } = networks;
+  return spec.role === 'controller'
+    ? addresses.portal(spec.slot).host
+    : addresses.replica(spec.slot, spec.node).host;
+}
+
 /** A run of a controller; each run has a container of its own, because each is another instance. */
 export function controllerOptions(
   context: ContainerContext,
   spec: ControllerProcess,
   run: { readonly node: string; readonly instanceId: string },
 ): ContainerCreateOptions {
-  const { host } = context.networks.addresses.portal(spec.slot);
+  const host = privateAddressOf(context, spec);
   const portal = context.published?.portalOn(spec.slot, run.node);
   return {
     ...commonOptions(context, spec, { ...run, host }),
@@ -110,7 +118,7 @@ export function replicaOptions(
   spec: ReplicaProcess,
   { name: node, dataRoot }: NodePlace,
 ): ContainerCreateOptions {
-  const { host } = context.networks.addresses.replica(spec.slot, spec.node);
+  const host = privateAddressOf(context, spec);
   return {
     ...commonOptions(context, spec, { node, host }),
     name: `${networkName(context, spec.volume)}-${spec.replicaId}`,

@@ -282,7 +282,17 @@ export class DockerPlatform implements Platform {
     for (const id of [...surplus, ...inventory.orphans]) {
       this.#containers.discard(this.#nodes.engineOf(node), id);
     }
-    if (this.#isOpen) this.#makeSpares(known);
+    if (!this.#isOpen) return;
+    this.#makeSpares(known);
+    this.#repairNetworks(listed);
+  }
+
+  #repairNetworks(listed: readonly FoundContainer[]): void {
+    for (const container of listed) {
+      const run = this.#runs.inContainer(container.id);
+      if (run?.state !== 'ready' || run.node === undefined || !container.isLive) continue;
+      void this.#networks.repair(this.#nodes.engineOf(run.node), run.spec, container);
+    }
   }
 
   #makeSpares(runs: readonly Run[]): void {

@@ -40,6 +40,8 @@ export interface FoundContainer {
   readonly state: string;
   readonly isLive: boolean;
   readonly createdAtSeconds: number;
+  /** What it has in each network that it is in, by the network's name. */
+  readonly addresses: Readonly<Record<string, string>>;
 }
 
 export interface FoundNetwork {
@@ -91,9 +93,14 @@ export class Engine {
     const found = await this.#try('list containers', () =>
       this.#docker.listContainers({ all: true, filters }),
     );
-    return found.map(({ Id: id, Labels: labels, State: state, Created: createdAtSeconds }) => ({
-      ...{ id, labels, state, createdAtSeconds },
-      isLive: LIVE_STATES.includes(state),
+    return found.map(({ Id: id, Labels: labels, State: state, Created, NetworkSettings }) => ({
+      ...{ id, labels, state, createdAtSeconds: Created, isLive: LIVE_STATES.includes(state) },
+      addresses: Object.fromEntries(
+        Object.entries(NetworkSettings?.Networks ?? {}).map(([name, { IPAddress }]) => [
+          name,
+          IPAddress,
+        ]),
+      ),
     }));
   }
 
@@ -192,6 +199,16 @@ export class Engine {
   async removeNetwork(name: string): Promise<void> {
     await this.#try(`remove network ${name}`, async () => {
       await this.#docker.getNetwork(name).remove().catch(unless(404));
+    });
+  }
+
+  /** Gives a container an address in a network, instead of one that it may have there. */
+  async attach(id: string, network: string, address: string): Promise<void> {
+    await this.#try(`connect container ${id.slice(0, 12)} to ${network}`, async () => {
+      const found = this.#docker.getNetwork(network);
+      await found.disconnect({ Container: id, Force: true }).catch(unless(403, 404, 500));
+      const EndpointConfig = { IPAMConfig: { IPv4Address: address } };
+      await found.connect({ Container: id, EndpointConfig });
     });
   }
 

@@ -3,8 +3,13 @@ import { messageOf } from '../../../replica/common/errors.ts';
 import type { Log } from '../../../replica/common/log.ts';
 import type { ProcessSpec } from '../../plan/processes.ts';
 import { LABELS } from './container-labels.ts';
-import { type ContainerContext, networkOptions } from './container-options.ts';
-import type { Engine, FoundNetwork } from './engine.ts';
+import {
+  type ContainerContext,
+  networkName,
+  networkOptions,
+  privateAddressOf,
+} from './container-options.ts';
+import type { Engine, FoundContainer, FoundNetwork } from './engine.ts';
 
 const MAX_REMOVALS = 20;
 const REMOVAL_INTERVAL_MS = 500;
@@ -53,6 +58,26 @@ export class VolumeNetworks {
       }
     } catch (error) {
       this.#log.warn('networks of an engine', { engine: engine.url, error: messageOf(error) });
+    }
+  }
+
+  /**
+   * Somebody took a container out of its network (docker network disconnect), or put it back without
+   * its address: it runs, and nobody reaches it. Errors: none.
+   */
+  async repair(engine: Engine, spec: ProcessSpec, container: FoundContainer): Promise<void> {
+    const [name, address] = [
+      networkName(this.#context, spec.volume),
+      privateAddressOf(this.#context, spec),
+    ];
+    if (container.addresses[name] === address) return;
+    try {
+      await engine.attach(container.id, name, address);
+      this.#log.warn('put a container back into its network', { process: spec.key, address });
+    } catch (error) {
+      this.#log.warn('a container is out of its network', {
+        ...{ process: spec.key, error: messageOf(error) },
+      });
     }
   }
 

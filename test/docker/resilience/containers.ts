@@ -103,6 +103,22 @@ export const CONTAINER_SCENARIOS: readonly Scenario[] = [
     },
   },
   {
+    name: 'disconnect-by-hand',
+    title: 'a replica is connected again without its address: it is put back within a minute',
+    stallLimitMs: 35_000,
+    async run(stage) {
+      const [, node = ''] = await stage.nodes();
+      const before = await stage.generation();
+      const { id } = await stage.replica(node);
+      const { network } = await networkOf(stage, id);
+      await network.disconnect({ Container: id, Force: true });
+      await stage.until('the copy is lost', ({ health }) => health === 'degraded');
+      await stage.act(() => network.connect({ Container: id }));
+      await stage.recovers(before);
+      expect((await stage.replica(node)).id).toBe(id);
+    },
+  },
+  {
     name: 'disconnect-controller',
     title: 'the controller is disconnected from its network and connected again: I/O goes on',
     stallLimitMs: 60_000,
@@ -175,13 +191,17 @@ export const CONTAINER_SCENARIOS: readonly Scenario[] = [
 
 /** Cuts the container off for a while, and gives it the address that it had. */
 async function disconnect(stage: Stage, container: string): Promise<void> {
+  const { network, address } = await networkOf(stage, container);
+  await network.disconnect({ Container: container, Force: true });
+  await stage.lasts(LONG_MS);
+  const EndpointConfig = { IPAMConfig: { IPv4Address: address } };
+  await stage.act(() => network.connect({ Container: container, EndpointConfig }));
+}
+
+async function networkOf(stage: Stage, container: string) {
   const { NetworkSettings } = await stage.container(container).inspect();
   const [found] = Object.entries(NetworkSettings.Networks);
   if (found === undefined) throw new Error(`expected ${container} to be in a network`);
-  const [name, { IPAddress }] = found;
-  const network = stage.installation.engine.getNetwork(name);
-  await network.disconnect({ Container: container, Force: true });
-  await stage.lasts(LONG_MS);
-  const EndpointConfig = { IPAMConfig: { IPv4Address: IPAddress } };
-  await stage.act(() => network.connect({ Container: container, EndpointConfig }));
+  const [name, { IPAddress: address }] = found;
+  return { network: stage.installation.engine.getNetwork(name), address };
 }

@@ -9,6 +9,8 @@ export interface FakeContainer {
   readonly labels: Readonly<Record<string, string>>;
   readonly created: number;
   state: 'created' | 'running' | 'paused' | 'exited';
+  /** By network. */
+  readonly addresses: Map<string, string>;
   log: string;
   finishedAt: string;
   readonly waiters: ((code: number) => void)[];
@@ -176,8 +178,13 @@ export class FakeEngine {
   #list(query: URLSearchParams): unknown {
     return [...this.containers.values()]
       .filter(({ labels }) => isAskedFor(labels, query))
-      .map(({ id, labels, state, created }) => ({
+      .map(({ id, labels, state, created, addresses }) => ({
         ...{ Id: id, Labels: labels, State: state, Created: created },
+        NetworkSettings: {
+          Networks: Object.fromEntries(
+            [...addresses].map(([network, IPAddress]) => [network, { IPAddress }]),
+          ),
+        },
       }));
   }
 
@@ -189,9 +196,14 @@ export class FakeEngine {
     }
     this.#lastId += 1;
     const id = `c${this.#lastId}`.padEnd(64, '0');
-    const labels = (body.Labels ?? {}) as Record<string, string>;
+    const { Labels: labels = {}, NetworkingConfig: network } = body as {
+      Labels?: Record<string, string>;
+      NetworkingConfig?: { EndpointsConfig: Record<string, Endpoint> };
+    };
+    const endpoints = Object.entries(network?.EndpointsConfig ?? {});
+    const addresses = new Map(endpoints.map(([name, endpoint]) => [name, addressOf(endpoint)]));
     this.containers.set(id, {
-      ...{ id, name, labels, state: 'created', log: '', finishedAt: NEVER },
+      ...{ id, name, labels, state: 'created', log: '', finishedAt: NEVER, addresses },
       ...{ created: this.#lastId, waiters: [] },
     });
     return [201, { Id: id }];
@@ -238,6 +250,18 @@ export class FakeEngine {
     return ['stream'];
   }
 
+  #changeMembers(
+    network: string,
+    isConnect: boolean,
+    body: Record<string, unknown>,
+  ): [number, unknown?] {
+    const addresses = this.containers.get(String(body.Container))?.addresses;
+    if (addresses?.has(network) === isConnect) return [403, { message: 'it is so already' }];
+    if (isConnect) addresses?.set(network, addressOf(body.EndpointConfig as Endpoint));
+    else addresses?.delete(network);
+    return [200];
+  }
+
   #carryOutNetwork({ method, parts, query, body }: Call): [number, unknown?] {
     const [, name = ''] = parts;
     if (method === 'POST' && name === 'create') {
@@ -252,10 +276,19 @@ export class FakeEngine {
       this.networks.delete(name);
       return [204];
     }
+    if (method === 'POST') return this.#changeMembers(name, parts[2] === 'connect', body);
     if (name !== '') return [200, { Id: name, Name: name, Labels: found }];
     const all = [...this.networks].filter(([, labels]) => isAskedFor(labels, query));
     return [200, all.map(([Name, Labels]) => ({ Id: Name, Name, Labels }))];
   }
+}
+
+interface Endpoint {
+  readonly IPAMConfig: { readonly IPv4Address: string };
+}
+
+function addressOf({ IPAMConfig }: Endpoint): string {
+  return IPAMConfig.IPv4Address;
 }
 
 function isAskedFor(labels: Readonly<Record<string, string>>, query: URLSearchParams): boolean {

@@ -208,6 +208,22 @@ test("a network that has the name already is refused when it is another installa
   expect(engine.containers.size).toBe(0);
 });
 
+test.each([undefined, '10.213.3.128'])(
+  'a container that is not where it should be in its network (%s) is put back',
+  async (wrong) => {
+    stage = await DockerStage.open(engine);
+    await stage.up(stage.replica);
+    const [container] = engine.running(LABELS.role, 'replica');
+    const [[network = '', address = ''] = []] = container?.addresses ?? [];
+    expect([network, address]).toEqual(['k-default.demo', '127.213.3.11']);
+    if (wrong === undefined) container?.addresses.delete(network);
+    else container?.addresses.set(network, wrong);
+    engine.breakStreams();
+    await stage.until(() => container?.addresses.get(network) === address);
+    expect(stage.stateOf(stage.replica)).toBe('ready');
+  },
+);
+
 test('a volume that goes takes its own network along, whoever has one of that name', async () => {
   stage = await DockerStage.open(engine);
   await stage.up(stage.replica);
