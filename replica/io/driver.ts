@@ -1,22 +1,14 @@
 import { unreachable } from '../common/assert.ts';
 import type { Clock } from '../common/clock.ts';
-import { KeelsonError, messageOf } from '../common/errors.ts';
-import type { IdleMemory } from '../common/idle-memory.ts';
-import { MAX_IO_BYTES } from '../common/limits.ts';
-import type { Log } from '../common/log.ts';
-import type { Lz4 } from '../common/lz4.ts';
+import { messageOf } from '../common/errors.ts';
 import type { Replica } from '../core/replica.ts';
 import type { ConnectionId, ReplicaEffect, ReplicaEvent } from '../core/step.ts';
-import { FLAG, OPCODE, STATUS, type Status } from '../protocol/constants.ts';
+import { STATUS } from '../protocol/constants.ts';
 import type { Frame } from '../protocol/frame.ts';
 import type { Hello, Refusal, Welcome } from '../protocol/hello.ts';
-import type { DataFile } from './data-file.ts';
-import { hashRegions } from './hash-regions.ts';
-import { isZero } from './is-zero.ts';
+import { type ChangeEffect, DataRequests, type DataRequestsParts } from './data-requests.ts';
 import type { MetadataFile } from './metadata-file.ts';
-import type { Counters } from './metrics.ts';
 import type { SendArena } from './send-arena.ts';
-import type { StoreFiles } from './store-files.ts';
 
 /** The door to one authenticated connection. */
 export interface Link {
@@ -33,17 +25,11 @@ export interface Link {
 
 export type StopEffect = Extract<ReplicaEffect, { kind: 'stop' }>;
 
-export interface DriverParts {
+export interface DriverParts extends DataRequestsParts {
   readonly replica: Replica;
-  readonly dataFile: DataFile;
   readonly metadataFile: MetadataFile;
-  readonly storeFiles: StoreFiles;
-  readonly lz4: Lz4;
-  readonly counters: Counters;
   readonly observeFsync: (seconds: number) => void;
   readonly clock: Clock;
-  readonly idleMemory: IdleMemory;
-  readonly log: Log;
   /** Called once; nothing is carried out afterwards. */
   readonly onStop: (stop: StopEffect) => void;
 }
@@ -57,23 +43,22 @@ const MAX_JOINED_BYTES = 64 * 1024;
 /** As much as waits for an extent to become hot before a controller has to wait too. */
 const MAX_HELD_BYTES = 64 * 1024 * 1024;
 
-type RequestEffect = Extract<ReplicaEffect, { kind: 'write' | 'trim' }>;
 type EffectOf<Kind extends ReplicaEffect['kind']> = Extract<ReplicaEffect, { kind: Kind }>;
 
 /** Feeds the replica with what happened and carries out what it wants, one turn at a time. */
 export class ReplicaDriver {
   readonly #parts: DriverParts;
+  readonly #requests: DataRequests;
   readonly #links = new Map<ConnectionId, Link>();
   /** Those that sent something that was answered INVALID. */
   readonly #blamed = new WeakSet<Link>();
   /** The effects of this turn, in order; grows while it is carried out. */
   #effects: ReplicaEffect[] = [];
-  /** Where reads and decompressed writes stand for a moment. */
-  readonly #scratch = Buffer.allocUnsafeSlow(MAX_IO_BYTES);
   #isStopped = false;
 
   constructor(parts: DriverParts) {
     this.#parts = parts;
+    this.#requests = new DataRequests(parts, (event) => this.#step(event));
   }
 
   /** One turn for one event. */
@@ -158,19 +143,19 @@ export class ReplicaDriver {
         this.#reply(link, effect);
         return;
       case 'read':
-        this.#read(link.arena, effect);
+        this.#requests.read(link.arena, effect);
         return;
       case 'hash':
-        this.#hash(link.arena, effect);
+        this.#requests.hash(link.arena, effect);
         return;
       case 'map':
-        this.#map(link.arena, effect);
+        this.#requests.map(link.arena, effect);
         return;
       case 'grow':
-        this.#grow(effect);
+        this.#requests.grow(effect);
         return;
       case 'trim':
-        this.#trim(effect);
+        this.#requests.trim(effect);
         return;
       case 'welcome':
         link.welcome(effect.welcome);
@@ -190,7 +175,7 @@ export class ReplicaDriver {
 
   /** Carries out the write at `first` and those right behind it on the disk; returns the next index. */
   #carryOutWrites(effects: readonly ReplicaEffect[], first: number): number {
-    const run: RequestEffect[] = [];
+    const run: ChangeEffect[] = [];
     let bytes = 0;
     for (let index = first; index < effects.length; index += 1) {
       const effect = effects[index]!;
@@ -199,16 +184,15 @@ export class ReplicaDriver {
       run.push(effect);
       bytes += effect.frame.length;
     }
-    const { connection, frame } = run[0]!;
-    const readyCount = this.#links.has(connection) ? this.#decompress(run) : 0;
-    if (readyCount > 0) this.#write(run.slice(0, readyCount), frame);
+    const { connection } = run[0]!;
+    const readyCount = this.#links.has(connection) ? this.#requests.write(run) : 0;
     if (readyCount < run.length) this.#cutNow(connection);
     for (const effect of run.slice(readyCount)) this.#drop(effect);
     return first + run.length;
   }
 
   /** It was recorded as a change already; that it never happened must be known too. */
-  #drop({ connection, frame }: RequestEffect): void {
+  #drop({ connection, frame }: ChangeEffect): void {
     this.#step({ kind: 'executed', connection, frame, status: STATUS.INVALID });
   }
 
@@ -220,106 +204,6 @@ export class ReplicaDriver {
     this.#carryOut(effects);
   }
 
-  /** Puts the bytes of `run` side by side into scratch; returns how many of them were sound. */
-  #decompress(run: readonly RequestEffect[]): number {
-    if (run.length === 1 && isRaw(run[0]!.frame)) return 1; // written from where it is
-    let at = 0;
-    for (const [index, { frame }] of run.entries()) {
-      const target = this.#scratch.subarray(at, at + frame.length);
-      if (isRaw(frame)) frame.payload.copy(target);
-      else if (!this.#parts.lz4.decompress(frame.payload, target)) return index;
-      at += frame.length;
-    }
-    return run.length;
-  }
-
-  #write(run: readonly RequestEffect[], { offset, payload, flags }: Frame): void {
-    const { counters, dataFile } = this.#parts;
-    const last = run.at(-1)!.frame;
-    const bytes = last.offset + last.length - offset;
-    const isInPlace = run.length === 1 && (flags & FLAG.LZ4) === 0;
-    const source = isInPlace ? payload : this.#scratch.subarray(0, bytes);
-    const status = this.#attempt(() => dataFile.write(source, offset));
-    this.#parts.idleMemory.touch();
-    counters.operations.write += run.length;
-    counters.bytes.write += bytes;
-    for (const { connection, frame } of run) {
-      this.#step({ kind: 'executed', connection, frame, status });
-    }
-  }
-
-  #trim({ connection, frame }: RequestEffect): void {
-    const { counters, dataFile } = this.#parts;
-    const status = this.#attempt(() => dataFile.trim(frame.offset, frame.length));
-    counters.operations.trim += 1;
-    counters.bytes.trim += frame.length;
-    this.#step({ kind: 'executed', connection, frame, status });
-  }
-
-  #read(arena: SendArena, { connection, frame, generation }: EffectOf<'read'>): void {
-    const { counters, lz4 } = this.#parts;
-    const { seq, offset, length } = frame;
-    counters.operations.read += 1;
-    counters.bytes.read += length;
-    const data = this.#readIntoScratch(connection, frame);
-    if (data === undefined) return;
-    const fields = { opcode: OPCODE.READ_REPLY, seq, offset, length, generation };
-    if (isZero(data)) {
-      arena.append({ ...fields, flags: FLAG.ZERO });
-      return;
-    }
-    const room = arena.reserve(length);
-    // One byte too little, so that "does not fit" means "is not smaller".
-    const compressedBytes = lz4.compress(data, room.subarray(0, length - 1));
-    if (compressedBytes > 0) {
-      arena.append({ ...fields, flags: FLAG.LZ4 }, compressedBytes);
-    } else {
-      data.copy(room);
-      arena.append(fields, length);
-    }
-  }
-
-  #hash(arena: SendArena, { connection, frame, stamps }: EffectOf<'hash'>): void {
-    const { counters } = this.#parts;
-    const { seq, offset, length } = frame;
-    counters.operations.hash += 1;
-    counters.bytes.hash += length;
-    const data = this.#readIntoScratch(connection, frame);
-    if (data === undefined) return;
-    const payload = hashRegions(data, stamps);
-    payload.copy(arena.reserve(payload.length));
-    arena.append({ opcode: OPCODE.HASHES_REPLY, seq, offset, length }, payload.length);
-  }
-
-  #map(arena: SendArena, { connection, frame }: EffectOf<'map'>): void {
-    const { seq, offset, length } = frame;
-    let map: Buffer | undefined;
-    const status = this.#attempt(() => {
-      map = this.#parts.dataFile.map(offset, length);
-    });
-    if (map === undefined) return this.#step({ kind: 'executed', connection, frame, status });
-    map.copy(arena.reserve(map.length));
-    arena.append({ opcode: OPCODE.MAP_REPLY, seq, offset, length }, map.length);
-  }
-
-  #grow({ connection, frame }: EffectOf<'grow'>): void {
-    const status = this.#attempt(() => {
-      this.#parts.dataFile.grow(frame.offset);
-      this.#parts.storeFiles.grow(frame.offset);
-    });
-    this.#step({ kind: 'executed', connection, frame, status });
-  }
-
-  /** The bytes that a request asks for; undefined when the disk failed, which is then known. */
-  #readIntoScratch(connection: ConnectionId, frame: Frame): Buffer | undefined {
-    const data = this.#scratch.subarray(0, frame.length);
-    const status = this.#attempt(() => this.#parts.dataFile.readInto(data, frame.offset));
-    this.#parts.idleMemory.touch();
-    if (status === STATUS.OK) return data;
-    this.#step({ kind: 'executed', connection, frame, status });
-    return undefined;
-  }
-
   #reply(link: Link, effect: EffectOf<'reply'>): void {
     const { opcode, seq, status, payload } = effect;
     if (payload !== undefined) payload.copy(link.arena.reserve(payload.length));
@@ -328,23 +212,6 @@ export class ReplicaDriver {
     if (status !== STATUS.INVALID || this.#blamed.has(link)) return;
     this.#blamed.add(link);
     this.#parts.log.warn('request makes no sense for this volume', { reply: opcode, seq });
-  }
-
-  #attempt(action: () => void): Status {
-    try {
-      action();
-      return STATUS.OK;
-    } catch (error) {
-      const { counters, log } = this.#parts;
-      if (error instanceof KeelsonError && error.code === 'NO_SPACE') {
-        if (counters.errors['no-space'] === 0) log.warn('file system full', messageFields(error));
-        counters.errors['no-space'] += 1;
-        return STATUS.NO_SPACE;
-      }
-      counters.errors.io += 1;
-      log.error('data file failed', messageFields(error));
-      return STATUS.IO_FAILED;
-    }
   }
 
   #persist({ metadata }: EffectOf<'persist'>): void {
@@ -382,18 +249,10 @@ export class ReplicaDriver {
   }
 }
 
-function continues(head: RequestEffect, bytes: number, effect: RequestEffect): boolean {
+function continues(head: ChangeEffect, bytes: number, effect: ChangeEffect): boolean {
   return (
     effect.connection === head.connection &&
     effect.frame.offset === head.frame.offset + bytes &&
     bytes + effect.frame.length <= MAX_JOINED_BYTES
   );
-}
-
-function isRaw(frame: Frame): boolean {
-  return (frame.flags & FLAG.LZ4) === 0;
-}
-
-function messageFields(error: unknown): { readonly reason: string } {
-  return { reason: messageOf(error) };
 }
