@@ -27,6 +27,12 @@ interface Move extends ByteRange {
   readonly generation: number;
 }
 
+/** What was staged on the target is to be carried out there. */
+interface Commit {
+  readonly seq: number;
+  readonly sentMs: number;
+}
+
 /** The stamps of one window, asked of source and target with one request. */
 interface Listing extends ByteRange {
   readonly seq: number;
@@ -60,6 +66,9 @@ export class CopySync {
   /** Next task last. */
   #tasks: SyncTask[];
   readonly #moves = new Map<number, Move>();
+  /** Number of the first frame that was staged and is not carried out. */
+  #firstStagedSeq: number | undefined;
+  #commit: Commit | undefined;
   #totalBytes = 0;
   #doneBytes = 0;
   #differenceBytes = 0;
@@ -95,6 +104,10 @@ export class CopySync {
   }
 
   get isDone(): boolean {
+    return this.#hasMovedAll && this.#firstStagedSeq === undefined;
+  }
+
+  get #hasMovedAll(): boolean {
     return this.#hasListedAll && this.#tasks.length === 0 && this.#moves.size === 0;
   }
 
@@ -125,11 +138,11 @@ export class CopySync {
     for (const move of this.#moves.values()) {
       if (move.sentMs < sinceMs && this.#owes(move, copy)) return true;
     }
-    return false;
+    return this.#commit !== undefined && this.#commit.sentMs < sinceMs && copy === this.target;
   }
 
   owns(seq: number): boolean {
-    return this.#moves.has(seq) || this.#listing?.seq === seq;
+    return this.#moves.has(seq) || this.#listing?.seq === seq || this.#commit?.seq === seq;
   }
 
   /** Starts pieces until `limit` of them are under way. */
@@ -141,11 +154,16 @@ export class CopySync {
       this.#begin({ ...task, stage, startedMs: context.nowMs }, context);
     }
     if (this.#tasks.length === 0) this.#listNext(context);
+    if (this.#firstStagedSeq !== undefined && this.#hasMovedAll) this.#commitOnce(context);
   }
 
   /** An answer to a request that `owns` knows. Returns false when it makes no sense (I11). */
   onReply({ bit }: CopyEntry, frame: Frame, context: SyncContext): boolean {
     if (this.#listing?.seq === frame.seq) return this.#onStamps(bit, frame, context);
+    if (this.#commit?.seq === frame.seq) {
+      this.#commit = this.#firstStagedSeq = undefined;
+      return frame.opcode === OPCODE.COMMIT_REPLY;
+    }
     const move = this.#moves.get(frame.seq);
     if (move === undefined) return true;
     switch (move.stage) {
@@ -257,14 +275,31 @@ export class CopySync {
     const opcode = isHole ? OPCODE.TRIM : OPCODE.WRITE;
     const write = {
       ...makeControl(numbers, opcode, this.target, move),
-      flags: FLAG.ASSIGN | (isHole ? 0 : frame.flags & FLAG.LZ4),
+      flags: FLAG.ASSIGN | this.#stagedFlag | (isHole ? 0 : frame.flags & FLAG.LZ4),
       generation: stampFor(frame.generation, move, numbers),
       data: isHole ? undefined : frame.payload,
       isEncoded: true,
     };
     this.#moves.set(write.seq, { ...move, stage: 'writing', sentMs: nowMs });
+    if (this.#stagedFlag !== 0) this.#firstStagedSeq ??= write.seq;
     effects.push(write);
     return true;
+  }
+
+  /**
+   * A copy that is in-sync may become the primary at any time, so it must not be seen with some of
+   * the other's bytes: an atomic write that only one of the two has would be there by halves.
+   */
+  get #stagedFlag(): number {
+    return this.#work.kind === 'pieces' ? FLAG.STAGED : 0;
+  }
+
+  #commitOnce({ numbers, nowMs, effects }: SyncContext): void {
+    if (this.#commit !== undefined) return;
+    const first = this.#firstStagedSeq!;
+    const commit = makeControl(numbers, OPCODE.COMMIT, this.target, { start: first, end: first });
+    this.#commit = { seq: commit.seq, sentMs: nowMs };
+    effects.push(commit);
   }
 
   get #both(): CopyMask {

@@ -204,12 +204,11 @@ export class IoPath implements FrameNumbers {
 
   #send(mutation: Mutation, copies: CopyMask, effects: VolumeEffect[]): void {
     const { operation } = mutation;
-    const isFua = operation.kind === 'write' && operation.fua;
     effects.push({
       kind: 'send',
       copies,
       opcode: MUTATION_OPCODE[operation.kind],
-      flags: isFua ? FLAG.FUA : 0,
+      flags: flagsOf(operation),
       seq: mutation.seq,
       stableSeq: this.#mutations.stableSeq,
       offset: mutation.start,
@@ -368,6 +367,11 @@ const MUTATION_OPCODE = {
 } as const;
 const FLUSH = { kind: 'flush' } as const;
 const DONE: VolumeOutcome = { ok: true };
+
+function flagsOf(operation: VolumeMutation): number {
+  if (operation.kind !== 'write') return 0;
+  return (operation.fua ? FLAG.FUA : 0) | (operation.isAtomic === true ? FLAG.ATOMIC : 0);
+}
 
 /** Empty for what changes no block. */
 function rangeOf(operation: VolumeMutation): ByteRange {

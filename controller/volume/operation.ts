@@ -14,6 +14,11 @@ export type VolumeOperation =
       readonly data: Buffer;
       /** Answer only when the bytes are on stable storage of every in-sync copy (I8). */
       readonly fua: boolean;
+      /**
+       * At most `MAX_ATOMIC_BYTES`, and on every copy that serves as a whole or not at all, whatever
+       * ends in the middle (ADR 0020). That does not make it durable.
+       */
+      readonly isAtomic?: boolean;
     }
   | { readonly kind: 'flush' }
   /** The range reads as zeros afterwards; its space is given back. */

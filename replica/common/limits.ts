@@ -21,6 +21,9 @@ export const MAX_LEASE_MS = 60_000;
 /** Largest number of bytes one read, write or resync step moves between controller and replica. */
 export const MAX_IO_BYTES = 4 * MIB;
 
+/** Longest write that a copy has as a whole or not at all, whatever ends in the middle (ADR 0020). */
+export const MAX_ATOMIC_BYTES = 128 * KIB;
+
 /** Largest range of one trim. It carries no data, so it may be longer than a write. */
 export const MAX_TRIM_BYTES = 1024 * MIB;
 

@@ -5,6 +5,7 @@ import type { Frame } from '../protocol/frame.ts';
 import { MAX_TAIL_RANGES, type Restart } from '../protocol/hello.ts';
 import type { HotExtents } from '../store/hot-extents.ts';
 import { joinNearest } from '../store/join-ranges.ts';
+import type { JournalContent } from '../store/journal-content.ts';
 import type { Metadata } from '../store/metadata-record.ts';
 import type { RegionMap } from '../store/region-map.ts';
 import { ExtentTracker } from './extent-tracker.ts';
@@ -16,6 +17,8 @@ export interface CopyAtStart {
   /** Both belong to the replica from now on. */
   readonly regions: RegionMap;
   readonly hot: HotExtents;
+  /** What was to be carried out again has been. */
+  readonly journal: JournalContent;
   /** The same for all processes until the machine starts anew. */
   readonly bootId: string;
 }

@@ -3,6 +3,7 @@ import type { Page, StoreFile } from '../store/page.ts';
 import type { RegionMap } from '../store/region-map.ts';
 import type { Asker } from './answers.ts';
 import type { ExtentTracker } from './extent-tracker.ts';
+import type { Journal } from './journal.ts';
 import type { ReplicaEffect } from './step.ts';
 
 /** With more hot extents than this (4 GiB), those not written to for the longest are made cold. */
@@ -48,10 +49,13 @@ type Stage = 'none' | 'data' | 'map' | 'bits';
 export class Durability {
   readonly #regions: RegionMap;
   readonly #extents: ExtentTracker;
+  readonly #journal: Journal;
   /** For the next fdatasync. */
   #askers: Asker[] = [];
   /** For the one under way; undefined when there is none. */
   #syncing: Asker[] | undefined;
+  /** It is over, but for what the journal must have on the disk before anybody is told. */
+  #isMarkAwaited = false;
   #queue: StoreFile[] = [];
   #saving: StoreFile | undefined;
   #stage: Stage = 'none';
@@ -66,9 +70,10 @@ export class Durability {
   #hotLimit: number;
   #quietBeats = 0;
 
-  constructor(regions: RegionMap, extents: ExtentTracker) {
+  constructor(regions: RegionMap, extents: ExtentTracker, journal: Journal) {
     this.#regions = regions;
     this.#extents = extents;
+    this.#journal = journal;
     this.#hotLimit = limitFor(extents.hotCount);
   }
 
@@ -106,6 +111,7 @@ export class Durability {
   /** All effects so far have been carried out: starts what is asked for and may start. */
   advance(settledSeq: number, effects: ReplicaEffect[]): void {
     if (this.#extents.hasUnsaved) this.#enqueue('hot');
+    if (this.#journal.hasUnsaved) this.#enqueue('journal');
     while (this.#saving === undefined && this.#queue.length > 0) {
       const file = this.#queue.shift()!;
       const pages = this.#takePages(file, settledSeq);
@@ -116,22 +122,27 @@ export class Durability {
     this.#startSync(effects); // last, since a save that was not needed may have ended a checkpoint
   }
 
-  /** The fdatasync is over, well or not; returns who waited for it. */
-  synced(): Asker[] {
-    const askers = this.#syncing;
-    assert(askers !== undefined, 'an fdatasync was under way');
-    this.#syncing = undefined;
-    if (this.#stage === 'data') {
-      this.#stage = 'map';
-      this.#enqueue('regions');
-    }
-    return askers;
+  /** The fdatasync is over, well or not; returns who waited for it, and need not wait longer. */
+  synced(isDurable: boolean): Asker[] {
+    assert(this.#syncing !== undefined, 'an fdatasync was under way');
+    if (isDurable) this.#journal.synced();
+    if (!isDurable || !this.#journal.holdsFlushes) return this.#finishSync();
+    this.#isMarkAwaited = true;
+    return [];
   }
 
-  /** The save under way is durable. */
-  saved(): void {
+  /** The save under way is durable; returns whose fdatasync is over by this. */
+  saved(): Asker[] {
     assert(this.#saving !== undefined, 'a save was under way');
     this.#finishSave();
+    return this.#isMarkAwaited && !this.#journal.holdsFlushes ? this.#finishSync() : [];
+  }
+
+  /** There was no space for the save under way. Returns what to note, if it was that of a record. */
+  refused(): Page | undefined {
+    if (!this.#journal.isSavingRecord || this.#saving !== 'journal') return undefined;
+    this.#saving = undefined;
+    return this.#journal.refused();
   }
 
   /** Those whose checkpoint has come as far as they wait for, since the last call. */
@@ -154,13 +165,26 @@ export class Durability {
   /** A checkpoint begins with an fdatasync, never in the middle of one. */
   #startSync(effects: ReplicaEffect[]): void {
     const begins = this.#stage === 'none' && this.#next !== undefined;
-    const isDue = begins || this.#askers.length > 0 || this.#syncedBytes >= WRITE_BACK_BYTES;
+    const isFull = this.#syncedBytes >= WRITE_BACK_BYTES;
+    const isDue = begins || isFull || this.#askers.length > 0 || this.#journal.wantsSync;
     if (this.#syncing !== undefined || !isDue) return;
     this.#syncedBytes = 0;
     this.#syncing = this.#askers;
     this.#askers = [];
     if (begins) this.#begin(this.#next!);
+    this.#journal.syncBegins();
     effects.push({ kind: 'fdatasync' });
+  }
+
+  #finishSync(): Asker[] {
+    const askers = this.#syncing!;
+    this.#syncing = undefined;
+    this.#isMarkAwaited = false;
+    if (this.#stage === 'data') {
+      this.#stage = 'map';
+      this.#enqueue('regions');
+    }
+    return askers;
   }
 
   #begin(checkpoint: Checkpoint): void {
@@ -177,6 +201,7 @@ export class Durability {
 
   #takePages(file: StoreFile, settledSeq: number): readonly Page[] {
     if (file === 'regions') return this.#regions.takeDirtyPages();
+    if (file === 'journal') return this.#journal.takeSave();
     if (this.#stage === 'bits') {
       this.#extents.clearLeaving(settledSeq);
       this.#isClearing = true;
@@ -187,6 +212,7 @@ export class Durability {
   #finishSave(): void {
     const file = this.#saving;
     this.#saving = undefined;
+    if (file === 'journal') return this.#journal.saved();
     if (file === 'hot') {
       this.#extents.saved();
       if (!this.#isClearing) return;

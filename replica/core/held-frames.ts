@@ -26,6 +26,17 @@ export class HeldFrames {
     return this.#frames[this.#head];
   }
 
+  /** The first ones, as long as `belongs` says so of each. */
+  leading(belongs: (frame: Frame, sofar: readonly Frame[]) => boolean): Frame[] {
+    const leading: Frame[] = [];
+    for (let at = this.#head; at < this.#frames.length; at += 1) {
+      const frame = this.#frames[at]!;
+      if (!belongs(frame, leading)) break;
+      leading.push(frame);
+    }
+    return leading;
+  }
+
   removeFirst(): void {
     this.#bytes -= this.#frames[this.#head]!.payload.length;
     this.#head += 1;

@@ -1,17 +1,22 @@
 import { unreachable } from '../common/assert.ts';
-import { FLAG, OPCODE, PROTOCOL_VERSION, STATUS } from '../protocol/constants.ts';
+import { FLAG, OPCODE, PROTOCOL_VERSION, STATUS, type Status } from '../protocol/constants.ts';
 import type { Frame } from '../protocol/frame.ts';
 import { type Hello, type Lease, MAX_LEASES } from '../protocol/hello.ts';
 import { encodeStamps } from '../protocol/stamps.ts';
 import type { Metadata } from '../store/metadata-record.ts';
-import { askerOf, reply } from './answers.ts';
+import { type Asker, askerOf, reply } from './answers.ts';
 import { ChangeHistory, type CopyAtStart } from './change-history.ts';
+import { Changes } from './changes.ts';
 import { type CheckpointWaiter, Durability } from './durability.ts';
-import { HeldFrames } from './held-frames.ts';
+import { Journal } from './journal.ts';
 import { ASSUMED_LEASE_MS, Leases } from './leases.ts';
+import { nextSession } from './next-session.ts';
 import { isSensible, whyViolates } from './request-checks.ts';
 import type { ConnectionId, ReplicaEffect, ReplicaEvent, ReplicaStatus } from './step.ts';
+import { isAtomic, WaitingFrames } from './waiting-frames.ts';
 import { whyRefused } from './why-refused.ts';
+
+type EventOf<Kind extends ReplicaEvent['kind']> = Extract<ReplicaEvent, { kind: Kind }>;
 
 /** One copy of a volume: fencing, order, stamps and what is durable. No I/O: `step` says what to do. */
 export class Replica {
@@ -20,7 +25,9 @@ export class Replica {
   readonly #history: ChangeHistory;
   readonly #durability: Durability;
   readonly #leases: Leases;
-  readonly #held = new HeldFrames();
+  readonly #journal: Journal;
+  readonly #waiting: WaitingFrames;
+  readonly #changes: Changes;
   /** The one connection whose frames count. */
   #current: ConnectionId | undefined;
   #isStopping = false;
@@ -29,7 +36,15 @@ export class Replica {
     this.#metadata = copy.metadata;
     this.#bootId = copy.bootId;
     this.#history = new ChangeHistory(copy);
-    this.#durability = new Durability(this.#history.regions, this.#history.extents);
+    this.#journal = new Journal(copy.metadata.dataId, copy.journal);
+    const { regions, extents } = this.#history;
+    this.#durability = new Durability(regions, extents, this.#journal);
+    this.#waiting = new WaitingFrames(this.#history, this.#durability, this.#journal);
+    this.#changes = new Changes({
+      ...{ history: this.#history, durability: this.#durability },
+      ...{ journal: this.#journal, waiting: this.#waiting },
+      beforeChange: (effects) => this.#noteData(effects),
+    });
     this.#leases = new Leases(copy.metadata.leaseHolders, longestLeaseMs);
   }
 
@@ -47,7 +62,7 @@ export class Replica {
 
   /** Payload of requests that wait for the disk: whoever feeds this should not feed it more. */
   get heldBytes(): number {
-    return this.#held.bytes;
+    return this.#waiting.bytes;
   }
 
   step(event: ReplicaEvent, effects: ReplicaEffect[]): void {
@@ -60,7 +75,11 @@ export class Replica {
       case 'executed':
         this.#onExecuted(event, effects);
         return;
+      case 'reserved':
+        this.#onReserved(event, effects);
+        return;
       case 'turn-ended':
+        this.#writeDown(effects);
         this.#durability.advance(this.#history.settledSeq, effects);
         for (const waiter of this.#durability.takeDone()) this.#onCheckpointed(waiter, effects);
         return;
@@ -81,7 +100,7 @@ export class Replica {
         return;
       case 'shutdown':
         this.#isStopping = true;
-        this.#held.clear();
+        this.#waiting.clear();
         this.#durability.checkpoint({ kind: 'shutdown' });
         return;
       default:
@@ -91,7 +110,7 @@ export class Replica {
 
   // Connections.
 
-  #onHello(event: Extract<ReplicaEvent, { kind: 'hello' }>, effects: ReplicaEffect[]): void {
+  #onHello(event: EventOf<'hello'>, effects: ReplicaEffect[]): void {
     const { connection, hello, nowMs } = event;
     const leases = this.#leases.runningBeside(hello.instanceId, nowMs);
     const refusal = whyRefused(this.#metadata, hello, {
@@ -130,12 +149,13 @@ export class Replica {
       // With the boot id of today in the record, only this says that the last one was another.
       mayLackWrites: this.#history.restart === 'may-lack-writes',
       leaseHolders: [...leases.map((lease) => lease.instanceId), instanceId],
+      journalKept: this.#journal.carriedOutNumber,
     };
   }
 
   #disconnect(): void {
     this.#current = undefined;
-    this.#held.clear();
+    this.#waiting.clear();
   }
 
   #violation(connection: ConnectionId, reason: string, effects: ReplicaEffect[]): void {
@@ -145,7 +165,7 @@ export class Replica {
 
   // Requests.
 
-  #onFrame(event: Extract<ReplicaEvent, { kind: 'frame' }>, effects: ReplicaEffect[]): void {
+  #onFrame(event: EventOf<'frame'>, effects: ReplicaEffect[]): void {
     const { connection, frame } = event;
     if (frame.opcode === OPCODE.HEARTBEAT) {
       this.#onHeartbeat(event, effects);
@@ -160,38 +180,20 @@ export class Replica {
       effects.push(reply(connection, frame, STATUS.INVALID));
       return;
     }
-    // Also for what stands in line anyway: then one save serves all that is held.
-    const isReady = this.#isReady(frame);
-    if (isReady && this.#held.isEmpty) this.#execute(connection, frame, effects);
-    else this.#held.push(frame);
+    if (this.#waiting.admit(frame)) this.#execute(connection, frame, effects);
   }
 
   /** Answered at once whatever the disk does: a long fsync is not death. */
-  #onHeartbeat(
-    { connection, frame, nowMs }: Extract<ReplicaEvent, { kind: 'frame' }>,
-    effects: ReplicaEffect[],
-  ): void {
+  #onHeartbeat({ connection, frame, nowMs }: EventOf<'frame'>, effects: ReplicaEffect[]): void {
     const { instanceId } = this.#metadata;
     if (instanceId !== null && frame.length > 0) {
       this.#leases.grant(instanceId, frame.length, nowMs);
     }
     effects.push(reply(connection, frame, STATUS.OK));
     // It overtook what is held, and so may call a write stable that was not carried out yet.
-    if (!this.#held.isEmpty) return;
+    if (!this.#waiting.isEmpty) return;
     this.#history.settle(frame.stableSeq);
     this.#durability.beat(this.#history.settledSeq);
-  }
-
-  /** Whether a request may be carried out now, as far as hot bits are concerned. */
-  #isReady({ opcode, flags, seq, offset, length }: Frame): boolean {
-    const isChange = opcode === OPCODE.WRITE || opcode === OPCODE.TRIM || opcode === OPCODE.MARK;
-    if (!isChange) return true;
-    // Also of one that may never be carried out: its extents wait for a stableSeq as high as this.
-    this.#history.noteSeq(seq);
-    const isSync = (flags & FLAG.ASSIGN) !== 0;
-    if (this.#history.extents.touch(offset, offset + length, seq, isSync)) return true;
-    this.#durability.noteHot();
-    return false;
   }
 
   #execute(connection: ConnectionId, frame: Frame, effects: ReplicaEffect[]): void {
@@ -204,12 +206,9 @@ export class Replica {
         return;
       }
       case OPCODE.WRITE:
-        this.#beforeChange(frame, effects);
-        effects.push({ kind: 'write', connection, frame });
-        return;
       case OPCODE.TRIM:
-        this.#beforeChange(frame, effects);
-        effects.push({ kind: 'trim', connection, frame });
+      case OPCODE.COMMIT:
+        this.#changes.carryOut(connection, frame, effects);
         return;
       case OPCODE.MARK:
         this.#durability.noteChange();
@@ -254,32 +253,60 @@ export class Replica {
     }
   }
 
-  #beforeChange(frame: Frame, effects: ReplicaEffect[]): void {
-    this.#durability.noteChange();
-    this.#history.recordChange(frame);
-    // Once in a copy's life the first change waits until the metadata says that there is data.
+  /** Once in a copy's life the first change waits until the metadata says that there is data. */
+  #noteData(effects: ReplicaEffect[]): void {
     if (this.#metadata.isPristine) this.#persist({ isPristine: false }, effects);
+  }
+
+  /** Begins to write down what is next in line, if that must be had as a whole. */
+  #writeDown(effects: ReplicaEffect[]): void {
+    const frames = this.#waiting.takeRun();
+    if (frames.length > 0) effects.push({ kind: 'reserve', connection: this.#current!, frames });
   }
 
   // Outcomes.
 
-  #onExecuted(
-    { connection, frame, status }: Extract<ReplicaEvent, { kind: 'executed' }>,
-    effects: ReplicaEffect[],
-  ): void {
+  #onExecuted(event: EventOf<'executed'>, effects: ReplicaEffect[]): void {
+    const { connection, frame, status } = event;
     const { opcode, flags } = frame;
     const isChange = opcode === OPCODE.WRITE || opcode === OPCODE.TRIM;
-    if (status === STATUS.OK && (flags & FLAG.FUA) !== 0) {
-      this.#durability.flush(askerOf(connection, frame));
-      return;
-    }
     if (status !== STATUS.OK && isChange) this.#history.recordFailure(frame);
     if (opcode === OPCODE.WRITE && (flags & FLAG.ASSIGN) !== 0) {
       this.#durability.noteSynced(frame.length);
     }
+    if (isAtomic(frame) || (isChange && (flags & FLAG.STAGED) !== 0)) {
+      const progress = this.#changes.executed(event, effects);
+      if (progress === 'all') this.#release(effects);
+      else if (progress === 'failed') this.#fail(DATA_FAILED, effects);
+      return;
+    }
+    if (status === STATUS.OK && (flags & FLAG.FUA) !== 0) {
+      this.#durability.flush(askerOf(connection, frame));
+      return;
+    }
     if (status === STATUS.OK && opcode === OPCODE.RESIZE) this.#grow(frame.offset, effects);
     effects.push(reply(connection, frame, status));
-    if (status === STATUS.IO_FAILED) this.#fail('the data file cannot be read or written', effects);
+    if (status === STATUS.IO_FAILED) this.#fail(DATA_FAILED, effects);
+  }
+
+  /** Whether there is space for what is to be written down next. */
+  #onReserved({ connection, status }: EventOf<'reserved'>, effects: ReplicaEffect[]): void {
+    if (connection !== this.#current) return;
+    if (status !== STATUS.OK) {
+      this.#refuse(status, effects);
+      this.#writeDown(effects);
+      return;
+    }
+    this.#noteData(effects); // the next process may carry the record out
+    this.#waiting.reserved(this.#metadata.session);
+    this.#durability.advance(this.#history.settledSeq, effects);
+  }
+
+  #refuse(status: Status, effects: ReplicaEffect[]): void {
+    const frame = this.#waiting.refused();
+    if (frame !== undefined) effects.push(reply(this.#current!, frame, status));
+    if (status === STATUS.IO_FAILED) this.#fail(DATA_FAILED, effects);
+    else this.#release(effects);
   }
 
   /** The files are long enough by now. */
@@ -290,34 +317,38 @@ export class Replica {
   }
 
   #onSynced(failure: string | undefined, effects: ReplicaEffect[]): void {
-    const askers = this.#durability.synced();
+    const askers = this.#durability.synced(failure === undefined);
     // Never tried again: the kernel may have dropped the pages, and a second call would say "done".
     if (failure !== undefined) this.#persist({ mayLackWrites: true }, effects);
-    for (const { connection, frame } of askers) {
-      if (connection !== this.#current) continue;
-      effects.push(reply(connection, frame, failure === undefined ? STATUS.OK : STATUS.IO_FAILED));
-    }
+    this.#answer(askers, failure === undefined ? STATUS.OK : STATUS.IO_FAILED, effects);
     if (failure !== undefined) this.#fail(`fdatasync failed: ${failure}`, effects);
   }
 
-  #onSaved(
-    { failure, isFull }: Extract<ReplicaEvent, { kind: 'saved' }>,
-    effects: ReplicaEffect[],
-  ): void {
-    if (failure !== undefined) {
-      if (isFull !== true) this.#persist({ mayLackWrites: true }, effects);
-      this.#fail(`save the region map or the hot extents: ${failure}`, effects);
+  #answer(askers: readonly Asker[], status: Status, effects: ReplicaEffect[]): void {
+    for (const { connection, frame } of askers) {
+      if (connection === this.#current) effects.push(reply(connection, frame, status));
+    }
+  }
+
+  #onSaved({ failure, isFull }: EventOf<'saved'>, effects: ReplicaEffect[]): void {
+    const erasure = isFull === true ? this.#durability.refused() : undefined;
+    if (erasure !== undefined) {
+      effects.push({ kind: 'note', page: erasure });
+      this.#refuse(STATUS.NO_SPACE, effects);
       return;
     }
-    this.#durability.saved();
+    if (failure !== undefined) {
+      if (isFull !== true) this.#persist({ mayLackWrites: true }, effects);
+      this.#fail(`make durable what goes with the data: ${failure}`, effects);
+      return;
+    }
+    this.#answer(this.#durability.saved(), STATUS.OK, effects);
     this.#release(effects);
   }
 
   /** Carries out what was held, in stream order, up to the first that must go on waiting. */
   #release(effects: ReplicaEffect[]): void {
-    for (let frame = this.#held.first(); frame !== undefined; frame = this.#held.first()) {
-      if (!this.#isReady(frame)) return;
-      this.#held.removeFirst();
+    for (let frame = this.#waiting.next(); frame !== undefined; frame = this.#waiting.next()) {
       this.#execute(this.#current!, frame, effects);
     }
   }
@@ -361,14 +392,4 @@ export class Replica {
   }
 }
 
-/**
- * Counts hellos, and within an epoch from a number of its own: so a controller of an older epoch,
- * however often it says hello to a disk that was rolled back, never brings it up to what the record
- * knows (I5).
- */
-function nextSession(session: number, epoch: number): number {
-  return Math.max(session + 1, epoch * SESSIONS_PER_EPOCH);
-}
-
-/** Leaves room for 2^33 epochs in a safe integer. */
-const SESSIONS_PER_EPOCH = 2 ** 20;
+const DATA_FAILED = 'the data file cannot be read or written';

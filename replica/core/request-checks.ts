@@ -1,5 +1,6 @@
 import {
   BLOCK_BYTES,
+  MAX_ATOMIC_BYTES,
   MAX_ATTRIBUTE_BYTES,
   MAX_IO_BYTES,
   MAX_MAP_BYTES,
@@ -21,8 +22,12 @@ export function isSensible(frame: Frame, sizeBytes: number): boolean {
   switch (frame.opcode) {
     case OPCODE.READ:
       return isWithin(frame, sizeBytes, MAX_IO_BYTES);
-    case OPCODE.WRITE:
-      return isWithin(frame, sizeBytes, MAX_IO_BYTES) && isStampable(frame);
+    case OPCODE.WRITE: {
+      const isAtomic = (frame.flags & FLAG.ATOMIC) !== 0;
+      const limit = isAtomic ? MAX_ATOMIC_BYTES : MAX_IO_BYTES;
+      if (isAtomic && (frame.flags & FLAG.STAGED) !== 0) return false;
+      return isWithin(frame, sizeBytes, limit) && isStampable(frame);
+    }
     case OPCODE.TRIM:
     case OPCODE.MARK:
       return isWithin(frame, sizeBytes, MAX_TRIM_BYTES) && isStampable(frame);
@@ -44,8 +49,11 @@ export function isSensible(frame: Frame, sizeBytes: number): boolean {
 /** Why a request breaks the protocol, so that its connection is closed, or undefined. */
 export function whyViolates(frame: Frame): string | undefined {
   if (!isRequest(frame.opcode)) return `opcode ${frame.opcode} is no request`;
+  if (frame.opcode !== OPCODE.WRITE) return undefined;
   const isRaw = (frame.flags & FLAG.LZ4) === 0;
-  if (frame.opcode === OPCODE.WRITE && isRaw && frame.payload.length !== frame.length) {
+  // LZ4 that is not smaller is not sent; what is written down or staged is bounded by that too.
+  const { length } = frame.payload;
+  if (isRaw ? length !== frame.length : length > frame.length) {
     return `write of ${frame.length} bytes with ${frame.payload.length} in the payload`;
   }
   return undefined;

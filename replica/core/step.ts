@@ -33,7 +33,13 @@ export type ReplicaEvent =
       readonly frame: Frame;
       readonly status: Status;
     }
-  /** The payload of a `write` is not `length` bytes of LZ4. */
+  /** Outcome of `reserve`, unless a payload was malformed. */
+  | {
+      readonly kind: 'reserved';
+      readonly connection: ConnectionId;
+      readonly status: Status;
+    }
+  /** The payload of a `write` or of a frame to `reserve` for is not `length` bytes of LZ4. */
   | { readonly kind: 'malformed'; readonly connection: ConnectionId }
   /** All effects so far have been carried out: the moment to group what needs an fdatasync. */
   | { readonly kind: 'turn-ended' }
@@ -79,6 +85,14 @@ export type ReplicaEffect =
   | { readonly kind: 'grow'; readonly connection: ConnectionId; readonly frame: Frame }
   | { readonly kind: 'write'; readonly connection: ConnectionId; readonly frame: Frame }
   | { readonly kind: 'trim'; readonly connection: ConnectionId; readonly frame: Frame }
+  /** Check the payloads, and take their space: what lies there reads as before. */
+  | {
+      readonly kind: 'reserve';
+      readonly connection: ConnectionId;
+      readonly frames: readonly Frame[];
+    }
+  /** Write this page of the journal before the next effect. The page cache is enough. */
+  | { readonly kind: 'note'; readonly page: Page }
   | {
       readonly kind: 'reply';
       readonly connection: ConnectionId;

@@ -9,13 +9,15 @@ import { readWhole, writeWhole } from './whole-io.ts';
 /**
  * The door to a copy's bytes. Ranges were checked by the caller.
  *
- * Errors: `write` and `trim` throw NO_SPACE when the file system is full; everything else that
+ * Errors: `write`, `reserve` and `trim` throw NO_SPACE when the file system is full; everything else that
  * fails throws the system error.
  */
 export interface DataFile {
   /** Fills `target` from `offset`. */
   readInto(target: Buffer, offset: number): void;
   write(source: Buffer, offset: number): void;
+  /** The range has its space, so that a write of it cannot lack any; it reads as before. */
+  reserve(offset: number, length: number): void;
   /** The range reads as zeros afterwards; whole blocks in it give their space back. */
   trim(offset: number, length: number): void;
   /** Everything written before the call is on stable storage when `done` is called without error. */
@@ -39,6 +41,7 @@ export function openDataFile(path: string): DataFile {
   return {
     readInto: (target, offset) => read(fd, target, offset),
     write: (source, offset) => write(fd, source, offset),
+    reserve: (offset, length) => reserve(fd, offset, length),
     trim: (offset, length) => trim(fd, offset, length),
     fdatasync: (done) => fdatasync(fd, done),
     map: (offset, length) => mapBlocks(fd, offset, length),
@@ -66,6 +69,16 @@ function write(fd: number, source: Buffer, offset: number): void {
   } catch (error) {
     throw spaceErrorOr(error, offset);
   }
+}
+
+/**
+ * Written with what it reads as: Node has no fallocate. A file system that never writes in place
+ * (btrfs, ZFS) needs space for every write all the same.
+ */
+function reserve(fd: number, offset: number, length: number): void {
+  const bytes = Buffer.allocUnsafe(length);
+  read(fd, bytes, offset);
+  write(fd, bytes, offset);
 }
 
 function trim(fd: number, offset: number, length: number): void {

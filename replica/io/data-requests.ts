@@ -83,6 +83,23 @@ export class DataRequests {
     this.#step({ kind: 'executed', connection, frame, status });
   }
 
+  /** Returns false when a payload is malformed; nothing is said to the replica then. */
+  reserve({ connection, frames }: EffectOf<'reserve'>): boolean {
+    const { lz4, dataFile } = this.#parts;
+    for (const frame of frames) {
+      if (frame.opcode !== OPCODE.WRITE || isRaw(frame)) continue;
+      const target = this.#scratch.subarray(0, frame.length);
+      if (!lz4.decompress(frame.payload, target)) return false;
+    }
+    const status = this.#attempt(() => {
+      for (const { opcode, offset, length } of frames) {
+        if (opcode === OPCODE.WRITE) dataFile.reserve(offset, length);
+      }
+    });
+    this.#step({ kind: 'reserved', connection, status });
+    return true;
+  }
+
   read(arena: SendArena, { connection, frame, generation }: EffectOf<'read'>): void {
     const { counters, lz4 } = this.#parts;
     const { seq, offset, length } = frame;

@@ -32,7 +32,7 @@ export interface CopyIdentity {
   readonly sizeBytes: number;
 }
 
-/** A copy's directory, locked by this process (I9): `lock`, `metadata`, `data`, `regions`, `hot`. */
+/** A copy's directory, locked by this process (I9): `lock`, `metadata`, `data`, `regions`, `hot`, `journal`. */
 export interface OpenDirectory extends OpenStore {
   readonly metadata: Metadata;
   readonly metadataFile: MetadataFile;
@@ -112,7 +112,7 @@ function format({ dataDir, volumeId, replicaId, sizeBytes }: CopyIdentity): void
   const metadata: Metadata = {
     ...{ volumeId, replicaId, dataId: randomUUID(), sizeBytes, epoch: 0, instanceId: null },
     ...{ session: 0, bootId: null, mayLackWrites: false, leaseHolders: [], isPristine: true },
-    attribute: '',
+    ...{ attribute: '', journalKept: 0 },
   };
   const slots = Buffer.alloc(METADATA_FILE_BYTES);
   for (const sequence of [0, 1]) {

@@ -129,6 +129,9 @@ export class ReplicaDriver {
       case 'save':
         this.#startSave(effect);
         return;
+      case 'note':
+        this.#note(effect);
+        return;
       case 'stop':
         this.#stop(effect);
         return;
@@ -156,6 +159,9 @@ export class ReplicaDriver {
         return;
       case 'trim':
         this.#requests.trim(effect);
+        return;
+      case 'reserve':
+        if (!this.#requests.reserve(effect)) this.#cutNow(effect.connection);
         return;
       case 'welcome':
         link.welcome(effect.welcome);
@@ -220,6 +226,18 @@ export class ReplicaDriver {
     } catch (error) {
       const reason = `write the metadata: ${messageOf(error)}`;
       this.#stop({ kind: 'stop', isFailure: true, reason });
+    }
+  }
+
+  #note({ page }: EffectOf<'note'>): void {
+    try {
+      this.#parts.storeFiles.note(page);
+    } catch (error) {
+      this.#stop({
+        kind: 'stop',
+        isFailure: true,
+        reason: `note in the journal: ${messageOf(error)}`,
+      });
     }
   }
 

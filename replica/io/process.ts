@@ -13,6 +13,7 @@ import { type OpenDirectory, openDirectory } from './directory.ts';
 import { ReplicaDriver, type StopEffect } from './driver.ts';
 import { makeCounters, makeMetrics } from './metrics.ts';
 import type { ReplicaOptions } from './options.ts';
+import { redo } from './redo.ts';
 import { ReplicaServer } from './server.ts';
 import { writeAgain } from './write-again.ts';
 
@@ -37,6 +38,11 @@ export async function startReplica(options: ReplicaOptions): Promise<RunningRepl
   checkNode(options);
   const directory = openDirectory(options);
   const { dataFile, metadataFile, storeFiles, metadata, regions, hot, damage } = directory;
+  const bootId = readBootId();
+  const journal = redo({ ...directory, lz4, bootId });
+  if (journal.redo.length > 0) {
+    log.info('carried out again what was written down', { changes: journal.redo.length });
+  }
   // The copy serves all the same: what is damaged is compared with the other copies.
   if (damage.length > 0)
     log.warn('what changed where is not known for all of the copy', { damage });
@@ -45,7 +51,7 @@ export async function startReplica(options: ReplicaOptions): Promise<RunningRepl
   if (metadata.mayLackWrites) writeAgain(dataFile, hot.ranges());
   const counters = makeCounters();
   const allocatedBytes = () => dataFile.allocatedBytes();
-  const replica = new Replica({ metadata, regions, hot, bootId: readBootId() });
+  const replica = new Replica({ metadata, regions, hot, journal, bootId });
   const hotExtents = () => replica.status.hotExtents;
   const metrics = makeMetrics(counters, { allocatedBytes, hotExtents });
   let isReady = false;

@@ -14,12 +14,14 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { isDiskFull, KeelsonError, messageOf } from '../common/errors.ts';
 import { HotExtents, hotFileBytes } from '../store/hot-extents.ts';
+import { JOURNAL_BYTES } from '../store/journal-content.ts';
 import type { Page, StoreFile } from '../store/page.ts';
 import { REGION_PAGE_BYTES, RegionMap, regionFileBytes } from '../store/region-map.ts';
 import { createDurably, replaceDurably } from './durable-files.ts';
+import { type JournalFile, openJournalFile } from './journal-file.ts';
 import { readWhole, writeWhole, writeWholeLater } from './whole-io.ts';
 
-/** The door to what a copy remembers of its changes. */
+/** The door to what a copy remembers of its changes, and to what it must not do by halves. */
 export interface StoreFiles {
   /**
    * Writes the pages and makes them durable, without holding up the caller. One save at a time.
@@ -27,6 +29,8 @@ export interface StoreFiles {
    * Errors: NO_SPACE when the file system is full, else IO_FAILED.
    */
   save(file: StoreFile, pages: readonly Page[], done: (failure: KeelsonError | null) => void): void;
+  /** Writes a page of the journal into the page cache, at once. Throws the system error. */
+  note(page: Page): void;
   /**
    * Long enough for a volume of so many bytes, durably; what is new says that nothing was written.
    *
@@ -41,6 +45,7 @@ export interface OpenStore {
   readonly storeFiles: StoreFiles;
   readonly regions: RegionMap;
   readonly hot: HotExtents;
+  readonly journalFile: JournalFile;
   /** What was found damaged, in words; empty when all is well. */
   readonly damage: readonly string[];
 }
@@ -50,6 +55,7 @@ const MAX_JOINED_PAGES = 256;
 const READ_BYTES = 1024 * 1024;
 /** The region map of 1 TiB and a little more; that of a larger volume grows as it is needed. */
 const MAX_TAKEN_BYTES = 72 * 1024 * 1024;
+const EMPTY_JOURNAL = { kind: 'filled', bytes: JOURNAL_BYTES, byte: 0 } as const;
 /** No checksum holds for a page of these, so each one is read as damaged. */
 const DAMAGED_BYTE = 0xff;
 
@@ -59,13 +65,14 @@ export function formatStore(dataDir: string, sizeBytes: number): void {
   const kind = regionBytes <= MAX_TAKEN_BYTES ? 'filled' : 'hole';
   createDurably(join(dataDir, 'regions'), { kind, bytes: regionBytes, byte: 0 });
   createDurably(join(dataDir, 'hot'), { kind: 'filled', bytes: hotFileBytes(sizeBytes), byte: 0 });
+  createDurably(join(dataDir, 'journal'), EMPTY_JOURNAL);
 }
 
 /** Opens the files of a formatted directory. Those that are gone or cut count as damaged throughout. */
 export function openStore(dataDir: string, sizeBytes: number): OpenStore {
   const damage: string[] = [];
   const lengths = { regions: regionFileBytes(sizeBytes), hot: hotFileBytes(sizeBytes) };
-  const open = (file: StoreFile): number => {
+  const open = (file: keyof typeof lengths): number => {
     const path = join(dataDir, file);
     const found = existsSync(path) ? statSync(path).size : undefined;
     if (found === undefined || found < lengths[file]) {
@@ -75,7 +82,7 @@ export function openStore(dataDir: string, sizeBytes: number): OpenStore {
     }
     return openSync(path, 'r+');
   };
-  const fds = { regions: open('regions'), hot: open('hot') };
+  const fds = { regions: open('regions'), hot: open('hot'), journal: openJournal(dataDir) };
   const regions = new RegionMap(sizeBytes);
   const damagedPages = loadRegions(regions, fds.regions, lengths.regions);
   if (damagedPages > 0) damage.push(`regions: ${damagedPages} damaged pages`);
@@ -87,7 +94,17 @@ export function openStore(dataDir: string, sizeBytes: number): OpenStore {
   fdatasyncSync(fds.hot);
   const damagedSectors = hot.load(hotBytes);
   if (damagedSectors > 0) damage.push(`hot: ${damagedSectors} damaged sectors`);
-  return { storeFiles: makeStoreFiles(fds), regions, hot, damage };
+  const journalFile = openJournalFile(fds.journal);
+  return { storeFiles: makeStoreFiles(fds), regions, hot, journalFile, damage };
+}
+
+/** A directory of a version that had none gets one. */
+function openJournal(dataDir: string): number {
+  const path = join(dataDir, 'journal');
+  if (!existsSync(path)) replaceDurably(path, EMPTY_JOURNAL);
+  const fd = openSync(path, 'r+');
+  lengthen(fd, 'journal', JOURNAL_BYTES);
+  return fd;
 }
 
 /** Piece by piece: as a whole it would be 64 MiB per TiB. */
@@ -115,6 +132,7 @@ export function makeStoreFiles(fds: Readonly<Record<StoreFile, number>>): StoreF
       );
       lastSave.then(done);
     },
+    note: ({ offset, bytes }) => writeWhole(fds.journal, bytes, offset),
     grow(sizeBytes) {
       lengthen(fds.regions, 'regions', regionFileBytes(sizeBytes));
       lengthen(fds.hot, 'hot', hotFileBytes(sizeBytes));

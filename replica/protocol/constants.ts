@@ -2,7 +2,7 @@ import { MAX_IO_BYTES } from '../common/limits.ts';
 
 /** "KEEL" in ASCII, first in every frame. */
 export const FRAME_MAGIC = 0x4b45454c;
-export const PROTOCOL_VERSION = 3;
+export const PROTOCOL_VERSION = 4;
 export const HEADER_BYTES = 48;
 
 /** A payload is never longer than one I/O: lz4 output that is not smaller is not sent. */
@@ -40,6 +40,8 @@ export const OPCODE = {
   STORE: 28,
   /** The copy grows to `offset` bytes, durably; one that is as large already stays as it is. */
   RESIZE: 29,
+  /** Carries out all that was STAGED from the seq in `offset` on, as a whole or not at all. */
+  COMMIT: 30,
   READ_REPLY: 48,
   WRITE_REPLY: 49,
   FLUSH_REPLY: 50,
@@ -54,6 +56,7 @@ export const OPCODE = {
   MAP_REPLY: 59,
   STORE_REPLY: 60,
   RESIZE_REPLY: 61,
+  COMMIT_REPLY: 62,
 } as const;
 export type Opcode = (typeof OPCODE)[keyof typeof OPCODE];
 
@@ -70,6 +73,10 @@ export const FLAG = {
    * whatever it was. Without it a stamp only ever rises.
    */
   ASSIGN: 8,
+  /** WRITE of at most MAX_ATOMIC_BYTES: the copy has all of it or nothing, whatever ends in the middle. */
+  ATOMIC: 16,
+  /** WRITE, TRIM: kept in memory, and answered, until a COMMIT carries it out. */
+  STAGED: 32,
 } as const;
 
 /** Outcome of a request. Numbers are on the wire. */

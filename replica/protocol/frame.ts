@@ -17,13 +17,14 @@ import {
  *        0     4  magic "KEEL"
  *        4     4  crc          CRC-32C of everything behind it: bytes 8–47 and the payload as sent
  *        8     1  opcode
- *        9     1  flags        bit 0 LZ4, bit 1 FUA, bit 2 ZERO, bit 3 ASSIGN
+ *        9     1  flags        bit 0 LZ4, 1 FUA, 2 ZERO, 3 ASSIGN, 4 ATOMIC, 5 STAGED
  *       10     2  status       0 in requests
  *       12     4  length       bytes of the volume that are meant (payload once decompressed);
  *                              in HEARTBEAT milliseconds of lease on reads that are asked for
  *       16     8  seq          number of the request, per controller instance; repeated in its reply
  *       24     8  stableSeq    every write up to here was answered by all in-sync copies
- *       32     8  offset       bytes from the start of the volume; in RESIZE its new size
+ *       32     8  offset       bytes from the start of the volume; in RESIZE its new size, in COMMIT
+ *                              the seq of the first frame that it carries out
  *       40     4  payloadBytes bytes that follow on the wire
  *       44     4  generation   what stamps the regions (stamps.ts); in READ_REPLY the newest stamp
  *

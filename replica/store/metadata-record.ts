@@ -52,11 +52,18 @@ export interface Metadata {
   readonly isPristine: boolean;
   /** What the volume keeps beside its blocks (SCSI reservations), in base64. */
   readonly attribute: string;
+  /**
+   * Number of the journal's last record that was carried out before the last hello; 0 when there was
+   * none. A higher one counts only if it was written in this session.
+   */
+  readonly journalKept: number;
 }
 
 export const SLOT_BYTES = 64 * 1024;
 export const METADATA_FILE_BYTES = 2 * SLOT_BYTES;
-export const FORMAT_VERSION = 3;
+export const FORMAT_VERSION = 4;
+/** Without a journal (ADR 0020), else the same. */
+const VERSION_WITHOUT_JOURNAL = 3;
 
 const MAGIC = Buffer.from('KEELMETA', 'latin1');
 const OFFSET = { magic: 0, version: 8, jsonBytes: 12, sequence: 16, crc: 28, json: 32 } as const;
@@ -121,7 +128,7 @@ function decodeSlot(slot: Buffer): DecodedSlot {
     return damaged('checksum does not hold');
   }
   const version = slot.readUInt32LE(OFFSET.version);
-  if (version !== FORMAT_VERSION) {
+  if (version !== FORMAT_VERSION && version !== VERSION_WITHOUT_JOURNAL) {
     // Whole, but not ours: falling back to the other slot would undo what that program wrote.
     throw new KeelsonError(
       'FAILED_PRECONDITION',
@@ -131,7 +138,8 @@ function decodeSlot(slot: Buffer): DecodedSlot {
   try {
     const json = slot.toString('utf8', OFFSET.json, OFFSET.json + jsonBytes);
     const sequence = Number(slot.readBigUInt64LE(OFFSET.sequence));
-    return { ok: true, record: { metadata: decodeMetadata(json), sequence } };
+    const hasJournal = version === FORMAT_VERSION;
+    return { ok: true, record: { metadata: decodeMetadata(json, hasJournal), sequence } };
   } catch (error) {
     return damaged(messageOf(error));
   }
@@ -141,7 +149,7 @@ function damaged(reason: string): DecodedSlot {
   return { ok: false, reason };
 }
 
-function decodeMetadata(json: string): Metadata {
+function decodeMetadata(json: string, hasJournal: boolean): Metadata {
   const fields = readObject(parseJson(json, 'metadata'), 'metadata');
   const counter = { min: 0, max: Number.MAX_SAFE_INTEGER };
   return {
@@ -157,6 +165,7 @@ function decodeMetadata(json: string): Metadata {
     leaseHolders: readStrings(fields, 'leaseHolders', MAX_LEASES),
     isPristine: readBoolean(fields, 'isPristine'),
     attribute: readText(fields, 'attribute', MAX_ATTRIBUTE_TEXT),
+    journalKept: hasJournal ? readInteger(fields, 'journalKept', counter) : 0,
   };
 }
 

@@ -64,5 +64,6 @@ export function anyMetadata(random: SeededRandom): Metadata {
     leaseHolders: Array.from({ length: random.below(64) }, (_, index) => `holder-${index}`),
     isPristine: random.chance(0.5),
     attribute: random.bytes(random.below(100)).toString('base64'),
+    journalKept: random.below(100),
   };
 }

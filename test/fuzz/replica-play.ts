@@ -12,6 +12,7 @@ import {
 import { checkHeader, encodeFrame, type Frame } from '../../replica/protocol/frame.ts';
 import { encodeJson, PROOF_BYTES } from '../../replica/protocol/hello.ts';
 import { HotExtents } from '../../replica/store/hot-extents.ts';
+import { JOURNAL_BYTES, readJournal } from '../../replica/store/journal-content.ts';
 import {
   chooseRecord,
   encodeSlot,
@@ -24,7 +25,7 @@ import { expectThat } from './target.ts';
 const METADATA: Metadata = {
   ...{ volumeId: 'v1', replicaId: 'r1', dataId: 'd1', sizeBytes: 64 * 1024 ** 2, epoch: 5 },
   ...{ instanceId: 'i5', session: 7, bootId: 'boot', mayLackWrites: false, leaseHolders: [] },
-  ...{ isPristine: true, attribute: '' },
+  ...{ isPristine: true, attribute: '', journalKept: 0 },
 };
 const CONNECTION_LIMIT = 1_000_000;
 
@@ -46,6 +47,7 @@ export class ReplicaPlay {
     const { sizeBytes } = METADATA;
     this.#replica = new Replica({
       ...{ metadata: METADATA, bootId: 'boot' },
+      journal: readJournal(Buffer.alloc(JOURNAL_BYTES), METADATA, 'boot'),
       ...{ hot: new HotExtents(sizeBytes), regions: new RegionMap(sizeBytes) },
     });
     this.#hello(6, 'i6');
@@ -122,6 +124,11 @@ export class ReplicaPlay {
         this.#sizeBytes = effect.frame.offset;
         this.#executed(effect.frame, STATUS.OK);
         return;
+      case 'reserve':
+        this.#reserve(effect);
+        return;
+      case 'note':
+        return;
       case 'reply':
         expectReply(effect);
         return;
@@ -142,7 +149,16 @@ export class ReplicaPlay {
       const isRaw = (frame.flags & FLAG.LZ4) === 0;
       expectThat(!isRaw || frame.payload.length === frame.length, 'a write of another length');
     }
-    this.#executed(frame, frame.seq % 7 === 6 ? STATUS.NO_SPACE : STATUS.OK);
+    const isReserved = (frame.flags & (FLAG.ATOMIC | FLAG.STAGED)) !== 0;
+    const isFull = frame.seq % 7 === 6 && !isReserved;
+    this.#executed(frame, isFull ? STATUS.NO_SPACE : STATUS.OK);
+  }
+
+  #reserve({ connection, frames }: Extract<ReplicaEffect, { kind: 'reserve' }>): void {
+    for (const frame of frames) this.#expectWithin(frame);
+    const isFull = frames[0]!.seq % 7 === 6;
+    const status = isFull ? STATUS.NO_SPACE : STATUS.OK;
+    this.#feed({ kind: 'reserved', connection, status });
   }
 
   #executed(frame: Frame, status: typeof STATUS.OK | typeof STATUS.NO_SPACE): void {

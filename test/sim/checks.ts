@@ -68,6 +68,16 @@ export class Checks {
     this.#epochs.set(directory, Math.max(newest, epoch, directory.metadata.epoch));
   }
 
+  /** A copy that may be chosen to serve shows every atomic write as a whole or not at all. */
+  seen(replica: SimReplica): void {
+    if (!this.isDestroyed(replica) && this.#inSync().includes(replica)) this.#expectWhole(replica);
+  }
+
+  #expectWhole({ replicaId, directory }: SimReplica): void {
+    const torn = this.#facts.oracle.atomicWrites.whyTorn(directory.data.blocks, true);
+    if (torn !== undefined) this.fail('ADR 0020', `${replicaId} shows ${torn}`);
+  }
+
   // What initiators are told.
 
   /** A new end is shown only when every in-sync copy has it, durably (design section 5, "Size"). */
@@ -123,6 +133,7 @@ export class Checks {
   serving({ instanceId }: SimController, startTick: number): void {
     const copies = this.#inSync().filter((replica) => !this.#isExcused(replica, startTick));
     const [first, ...others] = copies;
+    for (const copy of copies) this.#expectWhole(copy);
     for (const other of others) {
       const block = first!.directory.data.findDifference(other.directory.data);
       if (block === undefined) continue;

@@ -39,6 +39,11 @@ export class DataFile {
     return this.#durable.get(block) ?? ZERO;
   }
 
+  /** All that was ever written, as the page cache shows it. */
+  get blocks(): ReadonlyMap<number, Block> {
+    return this.#cached;
+  }
+
   readRange({ first, count }: BlockRange): Block[] {
     const blocks: Block[] = [];
     for (let block = first; block < first + count; block += 1) blocks.push(this.read(block));

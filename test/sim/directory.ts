@@ -1,4 +1,12 @@
+import { OPCODE } from '../../replica/protocol/constants.ts';
+import type { Frame } from '../../replica/protocol/frame.ts';
 import { HotExtents, hotFileBytes } from '../../replica/store/hot-extents.ts';
+import {
+  type JournalContent,
+  makeMark,
+  RECORDS_OFFSET,
+  readJournal,
+} from '../../replica/store/journal-content.ts';
 import {
   chooseRecord,
   encodeSlot,
@@ -9,13 +17,17 @@ import {
   slotOffsetOf,
 } from '../../replica/store/metadata-record.ts';
 import type { StoreFile } from '../../replica/store/page.ts';
+import { RECORD_ALIGNMENT } from '../../replica/store/redo-record.ts';
 import { RegionMap, regionFileBytes } from '../../replica/store/region-map.ts';
 import type { SeededRandom } from '../support/random.ts';
+import { blocksOf, decodeBlocks } from './content.ts';
 import { DataFile } from './data-file.ts';
 import { PageFile } from './page-file.ts';
 
 /** What the metadata take in these tests. */
 const USED_SLOT_BYTES = 512;
+/** Room for so few records in the journal that one round through it follows the other. */
+const JOURNAL_ROOM = RECORDS_OFFSET + 4 * RECORD_ALIGNMENT;
 
 /** Which copy a directory is made for. */
 export interface Identity {
@@ -29,9 +41,10 @@ export interface Opened {
   readonly metadata: Metadata;
   readonly regions: RegionMap;
   readonly hot: HotExtents;
+  readonly journal: JournalContent;
 }
 
-/** A copy's directory: its four files, in the formats of the real ones. */
+/** A copy's directory: its five files, in the formats of the real ones. */
 export class Directory {
   readonly data = new DataFile();
   readonly store: Readonly<Record<StoreFile, PageFile>>;
@@ -48,10 +61,12 @@ export class Directory {
     this.store = {
       regions: new PageFile(Buffer.alloc(regionFileBytes(sizeBytes))),
       hot: new PageFile(Buffer.alloc(hotFileBytes(sizeBytes))),
+      journal: new PageFile(Buffer.alloc(RECORDS_OFFSET)),
     };
     const metadata: Metadata = {
       ...{ ...identity, dataId, epoch: 0, instanceId: null, session: 0, bootId: null },
       ...{ mayLackWrites: false, leaseHolders: [], isPristine: true, attribute: '' },
+      journalKept: 0,
     };
     for (const sequence of [0, 1]) this.#writeSlot(metadata, sequence);
   }
@@ -65,8 +80,15 @@ export class Directory {
     return this.#record;
   }
 
-  open(): Opened {
+  /** Whether a process that starts now carries something out again. */
+  mustRedo(bootId: string): boolean {
+    return readJournal(this.store.journal.bytes, this.metadata, bootId).redo.length > 0;
+  }
+
+  /** @param changesLeft the process is killed while it carries the journal out again, after so many */
+  open(bootId: string, changesLeft = Number.POSITIVE_INFINITY): Opened {
     const { sizeBytes } = this.metadata;
+    const journal = this.#redo(bootId, changesLeft);
     if (this.metadata.mayLackWrites) this.data.writeForsakenAgain();
     const regions = new RegionMap(sizeBytes);
     regions.load(0, this.store.regions.bytes.subarray(0, regionFileBytes(sizeBytes)));
@@ -75,7 +97,29 @@ export class Directory {
     this.store.hot.write({ offset: 0, bytes: this.store.hot.bytes });
     this.store.hot.sync();
     hot.load(this.store.hot.bytes.subarray(0, hotFileBytes(sizeBytes)));
-    return { metadata: this.metadata, regions, hot };
+    return { metadata: this.metadata, regions, hot, journal };
+  }
+
+  /** As replica/io/redo.ts does it. */
+  #redo(bootId: string, changesLeft: number): JournalContent {
+    const { journal } = this.store;
+    const file = journal.bytes;
+    const content = { ...readJournal(file, this.metadata, bootId), room: JOURNAL_ROOM };
+    journal.write({ offset: 0, bytes: file.subarray(0, content.end) });
+    journal.write({ offset: content.end, bytes: Buffer.alloc(RECORD_ALIGNMENT) });
+    journal.sync();
+    if (content.redo.length === 0) return content;
+    for (const change of content.redo.slice(0, changesLeft)) this.#carryOut(change);
+    if (changesLeft === Number.POSITIVE_INFINITY) {
+      journal.write(makeMark('carriedOut', content.lastNumber));
+    }
+    return content;
+  }
+
+  #carryOut(change: Frame): void {
+    const range = blocksOf(change);
+    if (change.opcode === OPCODE.TRIM) this.data.trim(range);
+    else this.data.write(range.first, decodeBlocks(change.payload));
   }
 
   /**
@@ -122,7 +166,7 @@ export class Directory {
     this.#slots.copy(copy.#slots);
     copy.#isSlotDamaged = this.#isSlotDamaged;
     copy.#record = undefined;
-    for (const name of ['regions', 'hot'] as const) {
+    for (const name of ['regions', 'hot', 'journal'] as const) {
       copy.store[name].replaceBy(this.store[name]);
     }
     return copy;

@@ -16,17 +16,18 @@
  * **Disks.** A killed process loses nothing that it wrote. A power loss keeps, of what was not made
  * durable, any set of 512-byte sectors, torn writes included. A failed fdatasync says so once, and
  * the page cache has forgotten some of the pages, as if they were clean, or forgets them later, when a
- * sync may have found them equal. Reads, writes and saves fail; space runs out, in the middle of a write as well; fdatasync takes long. While a process is
- * down, a bit flips in one slot of the metadata or anywhere in the region map or the hot extents; a
- * directory is replaced by an empty one; a disk goes back to a state of an earlier session, all its
- * files together.
+ * sync may have found them equal. Reads, writes and saves fail; space runs out, in the middle of a
+ * write as well, now and then of one whose space had been taken; fdatasync takes long. A process is
+ * killed again while it carries its journal out. While one is down, a bit flips in one slot of the
+ * metadata or anywhere in the region map or the hot extents; a directory is replaced by an empty one;
+ * a disk goes back to a state of an earlier session, all its files together.
  *
  * **Operators** change mode, tolerance and number of replicas at any time, and nodes go away for
  * long; the planner reacts to both.
  *
  * Not played, because nothing is promised then:
- * - both slots of the metadata, or bits of the data itself, are damaged: the disk below is trusted
- *   for its data, as every block device without checksums of its own does;
+ * - both slots of the metadata, or bits of the data or of the journal, are damaged: the disk below is
+ *   trusted for its data, as every block device without checksums of its own does;
  * - a disk goes back within one session: it looks like a crash at that moment;
  * - clocks that differ by more than a fifth, or stop while their machine does not;
  * - every directory with a good copy is lost: a seed in which that happens ends there, and is counted;

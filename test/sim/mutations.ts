@@ -15,6 +15,8 @@ const REPLICA = 'replica/core/replica.ts';
 const HISTORY = 'replica/core/change-history.ts';
 const EXTENTS = 'replica/core/extent-tracker.ts';
 const REFUSED = 'replica/core/why-refused.ts';
+const JOURNAL = 'replica/core/journal.ts';
+const JOURNAL_CONTENT = 'replica/store/journal-content.ts';
 
 export const MUTATIONS: readonly Mutation[] = [
   mutate(
@@ -108,8 +110,8 @@ export const MUTATIONS: readonly Mutation[] = [
   }),
   mutate('forgive-failed-sync', 'I8: a failed fdatasync passes for one that worked', {
     file: REPLICA,
-    find: 'const askers = this.#durability.synced();',
-    replace: 'const askers = this.#durability.synced(); failure = undefined;',
+    find: 'const askers = this.#durability.synced(failure === undefined);',
+    replace: 'failure = undefined; const askers = this.#durability.synced(true);',
   }),
   mutate('power-loss-as-kill', 'I13: a machine that lost power passes for a killed process', {
     file: HISTORY,
@@ -158,6 +160,63 @@ export const MUTATIONS: readonly Mutation[] = [
     find: 'if (this.#copies.entries.every(isSame)) return;',
     replace: 'if (isSame !== undefined) return;',
   }),
+  mutate('write-without-journal', 'ADR 0020: a copy writes what is atomic like anything else', {
+    file: IO_PATH,
+    find: 'operation.isAtomic === true ? FLAG.ATOMIC : 0',
+    replace: '0',
+  }),
+  mutate('journal-in-cache', 'ADR 0020: the data changes before its record is durable', {
+    file: 'test/sim/replica.ts', // of the driver, which is the simulator's own
+    find: '        store.sync();\n        return answer(undefined);',
+    replace: "        if (file !== 'journal') store.sync();\n        return answer(undefined);",
+  }),
+  mutate('forget-record-early', 'ADR 0020: a record is gone before its data is durable', {
+    file: JOURNAL,
+    find: 'if (!this.#isBehind(changes)) this.#end = RECORDS_OFFSET;',
+    replace: 'this.#end = RECORDS_OFFSET;',
+  }),
+  mutate('skip-redo', 'ADR 0020: what was written down is not carried out again', {
+    file: JOURNAL_CONTENT,
+    find: 'redo: found.filter(({ number }) => number > doneUpTo)',
+    replace: 'redo: found.filter(({ number }) => number < 0)',
+  }),
+  mutate('redo-after-flush', 'ADR 0020: what a flush covered is undone after a power loss', {
+    file: JOURNAL,
+    find: 'return this.#kept.some(({ number, isOverlapped }) => isOverlapped && number <= this.#durable);',
+    replace: 'return false;',
+  }),
+  mutate('trust-left-records', 'ADR 0020: a process knows nothing newer than what it finds', {
+    file: JOURNAL_CONTENT,
+    find: 'isOverlapped: number <= doneUpTo,',
+    replace: 'isOverlapped: false,',
+  }),
+  mutate(
+    'redo-over-newer',
+    'ADR 0020: a killed process carries out again what it had carried out',
+    {
+      file: 'replica/core/changes.ts',
+      find: "if (isDone) effects.push({ kind: 'note', page: journal.carriedOut() });",
+      replace: 'if (isDone) journal.carriedOut();',
+    },
+  ),
+  mutate(
+    'revive-given-up',
+    'ADR 0020, I4: a record is carried out that its connection took along',
+    {
+      file: JOURNAL_CONTENT,
+      find: 'if (!counts) break;',
+      replace: '',
+    },
+  ),
+  mutate(
+    'equalise-piece-by-piece',
+    'ADR 0020: a copy is in-sync with half of the bytes of another',
+    {
+      file: 'controller/volume/copy-sync.ts',
+      find: "return this.#work.kind === 'pieces' ? FLAG.STAGED : 0;",
+      replace: 'return 0;',
+    },
+  ),
   mutate('sync-without-attribute', 'a copy that was away keeps the attribute that it had', {
     file: 'controller/volume/sync-jobs.ts',
     find: 'turn.effects.push(makeStore(this.#io, entry.bit, this.#io.attribute));',

@@ -46,11 +46,17 @@ export class Operations {
     this.#trace = parts.trace;
   }
 
-  write(controller: SimController, range: BlockRange, fua = false): Running {
+  write(
+    controller: SimController,
+    range: BlockRange,
+    { fua = false, isAtomic = false } = {},
+  ): Running {
     const stamp = this.#oracle.nextStamp();
     const data = makeData(stamp, range.count);
-    const operation = { kind: 'write', offset: bytesOf(range).offset, data, fua } as const;
-    return this.#change(controller, operation, this.#oracle.beginWrite(stamp, range, fua));
+    const { offset } = bytesOf(range);
+    const operation = { kind: 'write', offset, data, fua, isAtomic } as const;
+    const write = this.#oracle.beginWrite(stamp, range, { isFua: fua, isAtomic });
+    return this.#change(controller, operation, write);
   }
 
   trim(controller: SimController, range: BlockRange): Running {
@@ -74,7 +80,7 @@ export class Operations {
   /** A new attribute; with FUA, as the copies have it durably before they answer. */
   store(controller: SimController): Running {
     const stamp = this.#oracle.nextStamp();
-    const write = this.#oracle.beginWrite(stamp, ATTRIBUTE, true);
+    const write = this.#oracle.beginWrite(stamp, ATTRIBUTE, { isFua: true });
     const operation = { kind: 'store', data: encodeStamp(stamp, 1) } as const;
     return this.#change(controller, operation, write, () => undefined);
   }

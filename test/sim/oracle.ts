@@ -1,3 +1,4 @@
+import { AtomicWrites } from './atomic-writes.ts';
 import { type Block, type BlockRange, decodeBlocks, type Stamp } from './content.ts';
 import { NEVER, Register, type Write } from './register.ts';
 
@@ -12,6 +13,8 @@ const FIRST_TORN = 0x8000_0000;
  */
 export class Oracle {
   readonly faults: string[] = [];
+  /** What must be seen as a whole or not at all. */
+  readonly atomicWrites = new AtomicWrites();
   readonly #registers = new Map<number, Register>();
   readonly #torn = new Map<string, Stamp>();
   #tick = 0;
@@ -36,12 +39,17 @@ export class Oracle {
   }
 
   /** A write or, with the stamp `ZERO`, a trim was submitted. */
-  beginWrite(stamp: Stamp, range: BlockRange, isFua = false): WriteHandle {
+  beginWrite(
+    stamp: Stamp,
+    range: BlockRange,
+    { isFua = false, isAtomic = false } = {},
+  ): WriteHandle {
     const start = this.tick();
     const write = { stamp, isFua, start, end: NEVER, latest: NEVER, mustNotBeSeen: false };
     for (let block = range.first; block < range.first + range.count; block += 1) {
       this.#register(block).add(write);
     }
+    this.atomicWrites.note({ write, range }, isAtomic);
     return new WriteHandle(write, () => this.#acknowledge({ write, range }));
   }
 
@@ -65,7 +73,10 @@ export class Oracle {
 
   endRead(start: number, first: number, data: Buffer): void {
     const end = this.tick();
-    for (const [index, block] of decodeBlocks(data).entries()) {
+    const blocks = decodeBlocks(data);
+    const torn = this.atomicWrites.whyTorn(new Map(blocks.map((block, at) => [first + at, block])));
+    if (torn !== undefined) this.faults.push(`a read shows ${torn}`);
+    for (const [index, block] of blocks.entries()) {
       this.#register(first + index).read(this.#stampOf(first + index, block, start), start, end);
     }
   }

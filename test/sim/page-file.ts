@@ -7,8 +7,8 @@ interface Page {
 }
 
 /**
- * A file of checksummed pages, as the region map and the hot extents are kept in. Its pages go to
- * the page cache and are then made durable; a power loss in between keeps any of their sectors.
+ * A file of checksummed pages, as the region map, the hot extents and the journal are kept in. Its
+ * pages go to the page cache and are then made durable; a power loss in between keeps any of their sectors.
  */
 export class PageFile {
   #cached: Buffer;
@@ -26,9 +26,12 @@ export class PageFile {
   }
 
   write({ offset, bytes }: Page): void {
+    const end = offset + bytes.length;
+    if (end > this.#cached.length) this.grow(Math.ceil(end / SECTOR_BYTES) * SECTOR_BYTES);
     bytes.copy(this.#cached, offset);
-    for (let at = offset; at < offset + bytes.length; at += SECTOR_BYTES) {
-      this.#dirtySectors.add(at / SECTOR_BYTES);
+    const firstSector = Math.floor(offset / SECTOR_BYTES);
+    for (let sector = firstSector; sector * SECTOR_BYTES < end; sector += 1) {
+      this.#dirtySectors.add(sector);
     }
   }
 

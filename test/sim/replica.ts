@@ -1,10 +1,9 @@
-import { REGION_BYTES } from '../../replica/common/limits.ts';
 import { Replica } from '../../replica/core/replica.ts';
 import type { ReplicaEffect, ReplicaEvent, ReplicaStatus } from '../../replica/core/step.ts';
 import { FLAG, OPCODE, STATUS, type Status } from '../../replica/protocol/constants.ts';
-import { type Frame, NO_PAYLOAD } from '../../replica/protocol/frame.ts';
-import { DIGEST_BYTES, STAMP_BYTES } from '../../replica/protocol/stamps.ts';
-import { blocksOf, decodeBlocks, encodeBlocks, writeDigest, ZERO } from './content.ts';
+import { NO_PAYLOAD } from '../../replica/protocol/frame.ts';
+import { blocksOf, decodeBlocks } from './content.ts';
+import { makeHashesReply, makeMapReply, makeReadReply, NO_FIELDS } from './data-replies.ts';
 import type { Directory } from './directory.ts';
 import type { Connection, ToReplica } from './network.ts';
 import { Process, type ProcessOptions } from './process.ts';
@@ -26,6 +25,8 @@ export interface ReplicaParts {
   readonly onChange: (replica: SimReplica, epoch: number) => void;
   /** A CHECKPOINT arrived. */
   readonly onCheckpoint: (replica: SimReplica) => void;
+  /** Its process has just started, or a controller just said hello. */
+  readonly onSeen: (replica: SimReplica) => void;
   /** It lost something that it had answered for, or may have. */
   readonly onDamage: (replica: SimReplica) => void;
   /** It ended by itself. */
@@ -34,6 +35,12 @@ export interface ReplicaParts {
 
 /** How often the kernel writes something back after a write. */
 const WRITE_BACK_RATE = 0.02;
+
+/** How often a process is killed again while it opens its directory. */
+const REDO_CUT_RATE = 0.1;
+
+/** How often a file system needs space for what has it already. */
+const UNRESERVED_RATE = 0.3;
 
 /** How long pages of a failed fdatasync may stay readable. */
 const FORSAKEN_MS = 200;
@@ -87,7 +94,12 @@ export class SimReplica {
   start(bootId: string): void {
     if (this.#run !== undefined) return;
     const { scheduler, process } = this.#parts;
-    const core = new Replica({ ...this.directory.open(), bootId }, LONGEST_LEASE_MS);
+    const { random } = scheduler;
+    if (this.directory.mustRedo(bootId) && random.chance(REDO_CUT_RATE)) {
+      this.directory.open(bootId, random.below(3));
+    }
+    const core = new Replica({ ...this.directory.open(bootId), bootId }, LONGEST_LEASE_MS);
+    this.#parts.onSeen(this);
     this.#run = { core, process: new Process(scheduler, process) };
   }
 
@@ -193,6 +205,8 @@ export class SimReplica {
         return this.#sync(run);
       case 'save':
         return this.#save(run, effect);
+      case 'note':
+        return this.directory.store.journal.write(effect.page);
       case 'stop':
         this.#parts.trace.stop(this.replicaId, effect);
         this.crash();
@@ -214,12 +228,17 @@ export class SimReplica {
       case 'hash':
       case 'grow':
         return this.#execute(run, connection, effect, effects);
+      case 'reserve': {
+        const status = this.isFull ? STATUS.NO_SPACE : STATUS.OK;
+        return run.core.step({ kind: 'reserved', connection: connection.id, status }, effects);
+      }
       case 'reply': {
         const { opcode, seq, status, payload = NO_PAYLOAD } = effect;
         const frame = { ...NO_FIELDS, opcode, seq, status, payload };
         return connection.toController.send({ kind: 'frame', frame });
       }
       case 'welcome':
+        this.#parts.onSeen(this);
         return connection.toController.send({ kind: 'welcome', welcome: effect.welcome });
       case 'refuse':
         connection.toController.send({ kind: 'refused', refusal: effect.refusal });
@@ -245,12 +264,15 @@ export class SimReplica {
       const { connection: id } = effect;
       run.core.step({ kind: 'executed', connection: id, frame, status }, effects);
     } else if (effect.kind === 'read') {
-      const reply = this.#readReply(frame, effect.generation);
+      const reply = makeReadReply(this.directory.data, frame, effect.generation);
       connection.toController.send({ kind: 'frame', frame: reply });
     } else if (effect.kind === 'map') {
-      connection.toController.send({ kind: 'frame', frame: this.#mapReply(frame) });
+      connection.toController.send({
+        kind: 'frame',
+        frame: makeMapReply(this.directory.data, frame),
+      });
     } else if (effect.kind === 'hash') {
-      const reply = this.#hash(frame, effect.stamps);
+      const reply = makeHashesReply(this.directory.data, frame, effect.stamps);
       connection.toController.send({ kind: 'frame', frame: reply });
     }
   }
@@ -269,26 +291,14 @@ export class SimReplica {
       return hasFailed ? STATUS.IO_FAILED : STATUS.OK;
     }
     const blocks = decodeBlocks(frame.payload);
+    const isReserved = (frame.flags & (FLAG.ATOMIC | FLAG.STAGED)) !== 0;
+    const isFull = this.isFull && (!isReserved || random.chance(UNRESERVED_RATE));
     // A write that fails may have been done in part.
-    if (hasFailed || this.isFull) blocks.length = random.below(blocks.length + 1);
+    if (hasFailed || isFull) blocks.length = random.below(blocks.length + 1);
     data.write(blocksOf(frame).first, blocks);
     if (random.chance(WRITE_BACK_RATE)) data.writeBackSome(random);
     if (hasFailed) return STATUS.IO_FAILED;
-    return this.isFull ? STATUS.NO_SPACE : STATUS.OK;
-  }
-
-  #readReply(frame: Frame, generation: number): Frame {
-    const { seq, offset, length } = frame;
-    const fields = { ...NO_FIELDS, opcode: OPCODE.READ_REPLY, seq, offset, length, generation };
-    const blocks = this.directory.data.readRange(blocksOf(frame));
-    if (blocks.every((block) => block === ZERO)) return { ...fields, flags: FLAG.ZERO };
-    return { ...fields, flags: FLAG.LZ4, payload: encodeBlocks(blocks) };
-  }
-
-  #mapReply({ seq, offset, length }: Frame): Frame {
-    const blocks = this.directory.data.readRange(blocksOf({ offset, length }));
-    const payload = Buffer.from(blocks.map((block) => (block === ZERO ? 0 : 1)));
-    return { ...NO_FIELDS, opcode: OPCODE.MAP_REPLY, seq, offset, length, payload };
+    return isFull ? STATUS.NO_SPACE : STATUS.OK;
   }
 
   #grow(sizeBytes: number, hasFailed: boolean): Status {
@@ -296,20 +306,6 @@ export class SimReplica {
     if (this.isFull) return STATUS.NO_SPACE;
     this.directory.grow(sizeBytes);
     return STATUS.OK;
-  }
-
-  #hash(frame: Frame, stamps: readonly number[]): Frame {
-    const { seq, offset, length } = frame;
-    const entryBytes = STAMP_BYTES + DIGEST_BYTES;
-    const payload = Buffer.alloc(stamps.length * entryBytes);
-    for (const [index, stamp] of stamps.entries()) {
-      const start = offset + index * REGION_BYTES;
-      const bytes = Math.min(REGION_BYTES, offset + length - start);
-      const blocks = this.directory.data.readRange(blocksOf({ offset: start, length: bytes }));
-      payload.writeUInt32LE(stamp, index * entryBytes);
-      writeDigest(blocks, payload, index * entryBytes + STAMP_BYTES);
-    }
-    return { ...NO_FIELDS, opcode: OPCODE.HASHES_REPLY, seq, offset, length, payload };
   }
 
   // What takes its time.
@@ -350,11 +346,15 @@ export class SimReplica {
     const store = this.directory.store[file];
     const answer = (failure: string | undefined, isFull = false): void =>
       run.process.post(() => this.#turn(run, { kind: 'saved', failure, isFull }));
-    if (!this.isFull) for (const page of pages) if (random.chance(0.5)) store.write(page);
+    // The hot file is allocated when it is made, and the journal but for long records.
+    const needsSpace = file === 'regions' || (file === 'journal' && random.chance(UNRESERVED_RATE));
+    const isRefused = this.isFull && needsSpace;
+    if (!isRefused || file === 'journal') {
+      for (const page of pages) if (random.chance(0.5)) store.write(page);
+    }
     this.#later(this.saveMs, () => {
       if (run !== this.#run) return;
-      // The hot file is allocated when it is made, so only the map can find the disk full.
-      if (this.isFull && file === 'regions') return answer('ENOSPC', true);
+      if (isRefused) return answer('ENOSPC', true);
       for (const page of pages) store.write(page);
       if (this.failure !== 'save') {
         store.sync();
@@ -372,8 +372,3 @@ export class SimReplica {
     scheduler.after(scheduler.random.between(maxMs / 5, maxMs), action);
   }
 }
-
-const NO_FIELDS = {
-  ...{ flags: 0, status: STATUS.OK, stableSeq: 0, offset: 0, length: 0, generation: 0 },
-  payload: NO_PAYLOAD,
-};

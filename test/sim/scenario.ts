@@ -69,10 +69,11 @@ export class Scenario {
     run: ([ms]) => this.#there.scheduler.run(Number(ms)),
     // settle: until every wanted copy is in-sync.
     settle: () => this.#waitUntil(() => this.#isHealthy()),
-    // write 5-7 [fua] [via=c1] [later]
+    // write 5-7 [fua] [atomic] [via=c1] [later]
     write: (words) =>
-      this.#operate(words, (via, range, isFua) => {
-        return this.#there.operations.write(via, range, isFua);
+      this.#operate(words, (via, range) => {
+        const how = { fua: words.includes('fua'), isAtomic: words.includes('atomic') };
+        return this.#there.operations.write(via, range, how);
       }),
     read: (words) => this.#operate(words, (via, range) => this.#there.operations.read(via, range)),
     trim: (words) => this.#operate(words, (via, range) => this.#there.operations.trim(via, range)),
@@ -85,6 +86,10 @@ export class Scenario {
     },
 
     kill: ([name = '']) => this.#kill(name),
+    // kill-within r1 3: before, or within, the effect that comes after so many.
+    'kill-within': ([name = '', count]) => {
+      (this.#controllerNamed(name) ?? this.#there.replica(name)).crashAfter = Number(count);
+    },
     restart: (names) => {
       for (const name of names) this.#there.startReplica(name);
     },
@@ -182,13 +187,12 @@ export class Scenario {
 
   #operate(
     words: readonly string[],
-    begin: (via: SimController, range: BlockRange, isFua: boolean) => Running,
+    begin: (via: SimController, range: BlockRange) => Running,
   ): void {
     const [blocks = '', ...options] = words;
     const { via } = parseFields(options);
     const controller = this.#there.controllers.find(({ instanceId }) => instanceId === via);
-    const isFua = options.includes('fua');
-    const running = begin(controller ?? this.#there.controller, parseBlocks(blocks), isFua);
+    const running = begin(controller ?? this.#there.controller, parseBlocks(blocks));
     if (!options.includes('later')) this.#waitUntil(() => running.outcome !== undefined);
   }
 

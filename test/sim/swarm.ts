@@ -85,6 +85,7 @@ function makeShape(random: SeededRandom): Shape {
     flushes: random.pick([0, 0.02, 0.05, 0.2]),
     trims: random.pick([0, 0, 0.05]),
     fua: random.pick([0, 0.1, 0.5]),
+    atomics: random.pick([0, 0.3, 0.8]),
     cancels: random.pick([0, 0.03]),
     attributes: random.pick([0, 0, 0.05, 0.2]),
     maxBlocks: random.pick([1, 2, 6, 40]),

@@ -109,6 +109,8 @@ export function describeFrame(frame: Frame): string {
   if (generation > 0) parts.push(`g${generation === 0xffff_ffff ? '?' : generation}`);
   if (has(frame, FLAG.FUA)) parts.push('FUA');
   if (has(frame, FLAG.ASSIGN)) parts.push('ASSIGN');
+  if (has(frame, FLAG.ATOMIC)) parts.push('ATOMIC');
+  if (has(frame, FLAG.STAGED)) parts.push('STAGED');
   if (opcode < OPCODE.READ_REPLY) parts.push(`stable ${frame.stableSeq}`);
   if (status !== STATUS.OK) parts.push(STATUS_NAMES.get(status) ?? `status ${status}`);
   return parts.join(' ');
@@ -149,9 +151,10 @@ export function describeOperation(operation: VolumeOperation): string {
     case 'map':
       return `${operation.kind} ${describeBlocks(operation.offset, operation.length)}`;
     case 'write': {
-      const { offset, data, fua } = operation;
+      const { offset, data, fua, isAtomic } = operation;
       const where = describeBlocks(offset, data.length);
-      return `write ${where} = ${stampOfData(data)}${fua ? ' FUA' : ''}`;
+      const how = `${fua ? ' FUA' : ''}${isAtomic === true ? ' ATOMIC' : ''}`;
+      return `write ${where} = ${stampOfData(data)}${how}`;
     }
     case 'flush':
     case 'load':

@@ -1,4 +1,4 @@
-import { BLOCK_BYTES } from '../../replica/common/limits.ts';
+import { BLOCK_BYTES, MAX_ATOMIC_BYTES } from '../../replica/common/limits.ts';
 import type { BlockRange } from './content.ts';
 import type { SimController } from './controller.ts';
 import type { Running } from './operations.ts';
@@ -12,6 +12,8 @@ export interface Shape {
   readonly trims: number;
   /** Of the writes. */
   readonly fua: number;
+  /** Of the writes of several blocks. */
+  readonly atomics: number;
   readonly cancels: number;
   /** Of all. */
   readonly attributes: number;
@@ -29,6 +31,7 @@ export interface Shape {
 }
 
 const BUSY_MS = 300;
+const MAX_ATOMIC_BLOCKS = MAX_ATOMIC_BYTES / BLOCK_BYTES;
 
 interface Client {
   controller: SimController | undefined;
@@ -104,7 +107,9 @@ export class Workload {
     const range = this.#pickRange(client, controller.sizeBytes);
     if (kind < flushes + trims) return operations.trim(controller, range);
     if (kind < flushes + trims + reads) return operations.read(controller, range);
-    return operations.write(controller, range, random.chance(fua));
+    const isShort = range.count > 1 && range.count <= MAX_ATOMIC_BLOCKS;
+    const isAtomic = isShort && random.chance(this.#shape.atomics);
+    return operations.write(controller, range, { fua: random.chance(fua), isAtomic });
   }
 
   /** One store at a time: whoever keeps something there sees to that. */

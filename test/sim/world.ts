@@ -218,6 +218,7 @@ export class World {
       directory: this.#makeDirectory(replicaId),
       onChange: (changing, epoch) => checks.changing(changing, epoch),
       onCheckpoint: (asked) => checks.checkpointing(asked),
+      onSeen: (seen) => checks.seen(seen),
       onDamage: (damaged) => checks.damaged(damaged),
       onStop: (stopped) => this.onReplicaEnd?.(stopped),
     });

@@ -3,7 +3,7 @@ import { iscsiFramer } from './iscsi-framer.ts';
 import { iscsiSession } from './iscsi-session.ts';
 import { login } from './login.ts';
 import { MESSAGES } from './messages.ts';
-import { hotExtents, metadataRecord, regionMap } from './records.ts';
+import { hotExtents, journal, metadataRecord, regionMap } from './records.ts';
 import { replication } from './replication.ts';
 import { scsi } from './scsi.ts';
 import { textKeys } from './text-keys.ts';
@@ -11,5 +11,5 @@ import { textKeys } from './text-keys.ts';
 /** Everything that takes bytes from outside. */
 export const TARGETS: readonly FuzzTarget[] = [
   ...[iscsiFramer, textKeys, login, iscsiSession, scsi, replication],
-  ...[metadataRecord, regionMap, hotExtents, ...MESSAGES],
+  ...[metadataRecord, regionMap, hotExtents, journal, ...MESSAGES],
 ];

@@ -38,11 +38,11 @@ const REGISTRATION = {
 };
 const NONCE = 'ab'.repeat(32);
 const HELLO = {
-  ...{ protocolVersion: 3, volumeId: 'v1', replicaId: 'r1', dataId: 'd1', session: 7 },
+  ...{ protocolVersion: 4, volumeId: 'v1', replicaId: 'r1', dataId: 'd1', session: 7 },
   ...{ epoch: 6, instanceId: 'i6', nonce: NONCE },
 };
 const WELCOME = {
-  ...{ protocolVersion: 3, volumeId: 'v1', replicaId: 'r0', dataId: 'd', sizeBytes: 2 ** 20 },
+  ...{ protocolVersion: 4, volumeId: 'v1', replicaId: 'r0', dataId: 'd', sizeBytes: 2 ** 20 },
   ...{ isPristine: false, session: 1, lastSeq: 0, restart: 'none', attribute: 'AAAA' },
   tail: [{ start: 0, end: 4096 }],
   leases: [{ instanceId: 'i5', remainingMs: 100 }],

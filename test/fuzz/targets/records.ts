@@ -1,20 +1,24 @@
 import { crc32c } from '../../../replica/common/crc32c.ts';
 import { KeelsonError } from '../../../replica/common/errors.ts';
 import { EXTENT_BYTES } from '../../../replica/common/limits.ts';
+import { FLAG, OPCODE } from '../../../replica/protocol/constants.ts';
+import type { Frame } from '../../../replica/protocol/frame.ts';
 import { MAX_TAIL_RANGES } from '../../../replica/protocol/hello.ts';
 import { HotExtents, hotFileBytes } from '../../../replica/store/hot-extents.ts';
+import { makeMark, RECORDS_OFFSET, readJournal } from '../../../replica/store/journal-content.ts';
 import {
   chooseRecord,
   encodeSlot,
   METADATA_FILE_BYTES,
   SLOT_BYTES,
 } from '../../../replica/store/metadata-record.ts';
+import { encodeRecord, recordBytes } from '../../../replica/store/redo-record.ts';
 import {
   REGION_PAGE_BYTES,
   RegionMap,
   regionFileBytes,
 } from '../../../replica/store/region-map.ts';
-import type { SeededRandom } from '../../support/random.ts';
+import { SeededRandom } from '../../support/random.ts';
 import { counted, InputReader } from '../input.ts';
 import { anyMetadata, mutateJson } from '../json.ts';
 import { mutate } from '../mutate.ts';
@@ -138,3 +142,55 @@ export const hotExtents: FuzzTarget = {
     );
   },
 };
+
+const JOURNAL_METADATA = anyMetadata(new SeededRandom(1));
+const JOURNAL_SESSION = JOURNAL_METADATA.session;
+
+/** Input: a file `journal`. */
+export const journal: FuzzTarget = {
+  name: 'journal',
+
+  generate(random: SeededRandom): Buffer {
+    const file = Buffer.alloc(RECORDS_OFFSET + 64 * 1024);
+    let offset = RECORDS_OFFSET;
+    for (let number = 1; number <= random.below(4); number += 1) {
+      const session = random.chance(0.8) ? JOURNAL_SESSION : random.below(1000);
+      const changes = Array.from({ length: 1 + random.below(3) }, () => anyChange(random));
+      const pages = encodeRecord({ number, session, changes }, JOURNAL_METADATA.dataId, offset);
+      for (const page of pages) page.bytes.copy(file, page.offset);
+      offset += recordBytes(changes);
+    }
+    for (const mark of ['carriedOut', 'durable'] as const) {
+      const page = makeMark(mark, random.below(4));
+      if (random.chance(0.5)) page.bytes.copy(file, page.offset);
+    }
+    return mutate(file.subarray(0, offset + 512), random);
+  },
+
+  check(input: Buffer): void {
+    for (const bootId of ['boot', 'another boot']) {
+      const metadata = { ...JOURNAL_METADATA, bootId: 'boot', mayLackWrites: false };
+      const { redo, records, lastNumber, end } = readJournal(input, metadata, bootId);
+      for (const { offset, length } of redo) {
+        const isWithin = length > 0 && offset + length <= metadata.sizeBytes;
+        expectThat(isWithin, 'a change outside of the copy', { offset, length });
+      }
+      expectThat(
+        records.every(({ number }) => number <= lastNumber),
+        'a number is given twice',
+      );
+      expectThat(end === RECORDS_OFFSET || end <= input.length + 4096, 'records beyond the file');
+    }
+  },
+};
+
+function anyChange(random: SeededRandom): Frame {
+  const opcode = random.chance(0.8) ? OPCODE.WRITE : OPCODE.TRIM;
+  const isPacked = random.chance(0.5);
+  const length = 512 * (1 + random.below(6));
+  const bytes = opcode === OPCODE.TRIM ? 0 : isPacked ? random.below(length) : length;
+  return {
+    ...{ opcode, flags: isPacked ? FLAG.LZ4 : 0, status: 0, seq: 1, stableSeq: 0, generation: 1 },
+    ...{ offset: 512 * random.below(80), length, payload: random.bytes(bytes) },
+  };
+}

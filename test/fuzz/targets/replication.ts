@@ -65,7 +65,7 @@ function anyFrame(random: SeededRandom, maxSizeBytes: number): Buffer {
   const payload = anyPayload(opcode, length, random);
   const fields = {
     opcode,
-    flags: random.chance(0.7) ? 0 : random.below(32),
+    flags: random.chance(0.7) ? 0 : random.below(64),
     status: random.chance(0.9) ? 0 : random.below(65_536),
     seq: random.chance(0.9) ? random.below(64) : edgeNumber(random, 4) * 2 ** random.below(21),
     stableSeq: random.below(64),

@@ -25,7 +25,7 @@ export function makeRecord(
 
 export function makeWelcome(fields: Partial<Welcome> = {}): Welcome {
   return {
-    ...{ protocolVersion: 3, volumeId: 'v1', replicaId: 'r0', dataId: 'd', sizeBytes: SIZE_BYTES },
+    ...{ protocolVersion: 4, volumeId: 'v1', replicaId: 'r0', dataId: 'd', sizeBytes: SIZE_BYTES },
     ...{ isPristine: false, session: 1, lastSeq: 0, restart: 'none', tail: [], leases: [] },
     attribute: '',
     ...fields,

@@ -20,7 +20,7 @@ export function start(replicas = 1, options: Partial<WorldOptions> = {}) {
     return running.outcome;
   };
   const write = (range: BlockRange = BLOCK, isFua = false, via = world.controller) =>
-    operations.write(via, range, isFua);
+    operations.write(via, range, { fua: isFua });
   const read = (range = BLOCK) => operations.read(world.controller, range);
   const flush = () => operations.flush(world.controller);
   const stateOf = (replicaId: string) => registry.record.copies[replicaId]!.state;

@@ -221,6 +221,71 @@ describe('sync of a large volume', () => {
   });
 });
 
+describe('copies that are made equal', () => {
+  const [one, other] = [0, 8 * REGION_BYTES].map((start) => ({
+    ...{ start, end: start + REGION_BYTES, isCompared: false },
+  }));
+
+  /** Answers the first request of the list that is for `entry`. */
+  function answerNext(made: ReturnType<typeof makeSync>, fields: Partial<Frame> = {}) {
+    const asked = made.effects.shift() as SendEffect;
+    const entry = asked.copies === SOURCE.bit ? SOURCE : TARGET;
+    const payload = Buffer.alloc(asked.opcode === OPCODE.READ ? REGION_BYTES : 0, 1);
+    const opcode = (asked.opcode + 32) as typeof asked.opcode;
+    const frame = { ...asked, opcode, flags: 0, status: 0, generation: 2, payload, ...fields };
+    const isSound = made.sync.onReply(entry, frame, made.context);
+    made.sync.fill(2, made.context);
+    return { asked, isSound };
+  }
+
+  test('I6 are so in one step: what came is kept aside until a COMMIT carries it out', () => {
+    const made = makeSync({ kind: 'pieces', tasks: [one!, other!] });
+    const { sync, context, effects } = made;
+    sync.fill(2, context);
+    for (let read = 0; read < 2; read += 1) answerNext(made);
+    const writes = effects as SendEffect[];
+    expect(writes.map(({ opcode, flags }) => ({ opcode, flags }))).toEqual([
+      { opcode: OPCODE.WRITE, flags: FLAG.ASSIGN | FLAG.STAGED },
+      { opcode: OPCODE.WRITE, flags: FLAG.ASSIGN | FLAG.STAGED },
+    ]);
+    const first = writes[0]!.seq;
+    answerNext(made);
+    expect([effects.length, sync.isDone]).toEqual([1, false]);
+    answerNext(made);
+    expect(effects).toMatchObject([
+      { opcode: OPCODE.COMMIT, copies: TARGET.bit, offset: first, length: 0 },
+    ]);
+    expect([sync.isDone, sync.hasOverdue(TARGET.bit, 1)]).toEqual([false, true]);
+    expect(sync.hasOverdue(SOURCE.bit, 1)).toBe(false);
+    sync.fill(2, context);
+    expect(effects).toHaveLength(1);
+    expect(answerNext(made).isSound).toBe(true);
+    expect([sync.isDone, effects.length]).toEqual([true, 0]);
+  });
+
+  test('need no COMMIT, when nothing differs', () => {
+    const made = makeSync({ kind: 'pieces', tasks: [{ ...one!, isCompared: true }] });
+    made.sync.fill(2, made.context);
+    const asked = made.effects.shift() as SendEffect;
+    for (const entry of [SOURCE, TARGET]) {
+      const payload = Buffer.alloc(36, 1);
+      const frame = { ...asked, opcode: OPCODE.HASHES_REPLY, status: 0, payload };
+      made.sync.onReply(entry, frame, made.context);
+    }
+    made.sync.fill(2, made.context);
+    expect(made.sync.isDone).toBe(true);
+    expect(made.effects.map((effect) => (effect as SendEffect).opcode)).toEqual([OPCODE.MARK]);
+  });
+
+  test('are not, when the answer to the COMMIT is another', () => {
+    const made = makeSync({ kind: 'pieces', tasks: [one!] });
+    made.sync.fill(2, made.context);
+    answerNext(made);
+    answerNext(made);
+    expect(answerNext(made, { opcode: OPCODE.WRITE_REPLY }).isSound).toBe(false);
+  });
+});
+
 describe('answer to a sync', () => {
   const begin = (tasks: readonly { start: number; end: number; isCompared: boolean }[]) => {
     const { sync, context, effects } = makeSync({ kind: 'pieces', tasks });

@@ -7,7 +7,7 @@ import { regionsOf, STAMP } from '../../../../replica/protocol/stamps.ts';
 import { HotExtents, hotFileBytes } from '../../../../replica/store/hot-extents.ts';
 import type { Metadata } from '../../../../replica/store/metadata-record.ts';
 import { RegionMap, regionFileBytes } from '../../../../replica/store/region-map.ts';
-import { frameOf, HELLO, METADATA } from '../support/core-harness.ts';
+import { frameOf, HELLO, METADATA, NO_JOURNAL } from '../support/core-harness.ts';
 import { CrashDisk } from '../support/crash-disk.ts';
 import { seededRandom } from '../support/random.ts';
 
@@ -29,7 +29,11 @@ function open(disk: CrashDisk, metadata: Metadata, bootId: string): Reopened {
   regions.load(0, disk.read('regions'));
   const hot = new HotExtents(SIZE);
   hot.load(disk.read('hot'));
-  return { regions, hot, replica: new Replica({ metadata, regions, hot, bootId }) };
+  return {
+    regions,
+    hot,
+    replica: new Replica({ metadata, regions, hot, bootId, journal: NO_JOURNAL }),
+  };
 }
 
 /** A replica on a disk that knows what is durable, under a controller that does anything. */
@@ -140,6 +144,7 @@ class World {
         return;
       case 'save': {
         const { file, pages } = effect;
+        if (file === 'journal') throw new Error('nothing here is written down first');
         // Of a save under way any part may be there when the process ends.
         const isWritten = pages.map(() => this.#random() < 0.5);
         const write = (which: boolean) => {

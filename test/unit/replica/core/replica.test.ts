@@ -30,7 +30,7 @@ describe('replica hello', () => {
       ...{ kind: 'welcome', connection: 1 },
       welcome: {
         ...{
-          protocolVersion: 3,
+          protocolVersion: 4,
           volumeId: 'v1',
           replicaId: 'r1',
           dataId: 'd1',

@@ -9,7 +9,7 @@ import { OPCODE } from '../../../../replica/protocol/constants.ts';
 import { encodeFrame } from '../../../../replica/protocol/frame.ts';
 import { HotExtents } from '../../../../replica/store/hot-extents.ts';
 import { RegionMap } from '../../../../replica/store/region-map.ts';
-import { METADATA } from '../support/core-harness.ts';
+import { METADATA, NO_JOURNAL } from '../support/core-harness.ts';
 import { TestClient } from '../support/test-client.ts';
 
 const SECRET = Buffer.alloc(32, 3);
@@ -28,7 +28,14 @@ async function serve() {
   const saves: (() => void)[] = [];
   const counters = makeCounters();
   const dataFile: DataFile = {
-    ...{ readInto: silent, write: silent, trim: silent, grow: silent, close: silent },
+    ...{
+      readInto: silent,
+      write: silent,
+      reserve: silent,
+      trim: silent,
+      grow: silent,
+      close: silent,
+    },
     map: () => Buffer.alloc(0),
     fdatasync: (done) => done(null),
     allocatedBytes: () => 0,
@@ -36,10 +43,11 @@ async function serve() {
   const log = { info: silent, warn: silent, error: silent };
   const driver = new ReplicaDriver({
     ...{ dataFile, counters, log, observeFsync: silent, onStop: silent },
-    replica: new Replica({ metadata, regions, hot, bootId: 'boot' }),
+    replica: new Replica({ metadata, regions, hot, bootId: 'boot', journal: NO_JOURNAL }),
     metadataFile: { write: silent, close: silent },
     storeFiles: {
       save: (_file, _pages, done) => saves.push(() => done(null)),
+      note: silent,
       grow: silent,
       close: () => Promise.resolve(),
     },

@@ -94,3 +94,13 @@ test('data file, has no space for more than the file system allows, and keeps it
   expect(() => file.grow(2 ** 52)).toThrow(tooLong);
   expect(read(SIZE - 10, 10)).toEqual(Buffer.alloc(10));
 });
+
+test('data file, reserves space for a range that reads as before', () => {
+  file.write(Buffer.alloc(512, 7), 8192 + 512);
+  file.reserve(4096, 16384);
+  expect([...file.map(0, 6 * 4096)]).toEqual([0, 1, 1, 1, 1, 0]);
+  expect(file.allocatedBytes()).toBeGreaterThanOrEqual(16384);
+  const expected = Buffer.alloc(16384);
+  expected.fill(7, 4096 + 512, 4096 + 1024);
+  expect(read(4096, 16384)).toEqual(expected);
+});

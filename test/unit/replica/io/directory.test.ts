@@ -9,7 +9,9 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { crc32c } from '../../../../replica/common/crc32c.ts';
 import { openDirectory } from '../../../../replica/io/directory.ts';
+import { JOURNAL_BYTES } from '../../../../replica/store/journal-content.ts';
 import { SLOT_BYTES } from '../../../../replica/store/metadata-record.ts';
 
 let root: string;
@@ -128,3 +130,29 @@ test('directory, is refused with the pid, while somebody else has it open', asyn
   await directory.close();
   await openOnce();
 });
+
+test('directory, gets a journal, when a version made it that had none', async () => {
+  await openOnce();
+  rmSync(path('journal'));
+  const metadata = readFileSync(path('metadata'));
+  for (const slot of [0, 1]) asVersion3(metadata.subarray(slot * SLOT_BYTES));
+  writeFileSync(path('metadata'), metadata);
+  expect(await openOnce()).toMatchObject({ volumeId: 'v1', journalKept: 0 });
+  expect(statSync(path('journal')).blocks * 512).toBeGreaterThanOrEqual(JOURNAL_BYTES);
+  truncateSync(path('journal'), 5000);
+  await openOnce();
+  expect(statSync(path('journal')).size).toBe(JOURNAL_BYTES);
+});
+
+/** The slot as it was written before there was a journal. */
+function asVersion3(slot: Buffer): void {
+  const { journalKept, ...fields } = JSON.parse(
+    slot.toString('utf8', 32, 32 + slot.readUInt32LE(12)),
+  );
+  expect(journalKept).toBe(0);
+  const json = Buffer.from(JSON.stringify(fields));
+  json.copy(slot, 32);
+  slot.writeUInt32LE(3, 8);
+  slot.writeUInt32LE(json.length, 12);
+  slot.writeUInt32LE(crc32c(json, crc32c(slot.subarray(0, 28))), 28);
+}

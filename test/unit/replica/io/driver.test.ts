@@ -13,18 +13,18 @@ import { type Frame, NO_PAYLOAD } from '../../../../replica/protocol/frame.ts';
 import { FrameDecoder } from '../../../../replica/protocol/frame-decoder.ts';
 import { HotExtents } from '../../../../replica/store/hot-extents.ts';
 import { RegionMap } from '../../../../replica/store/region-map.ts';
+import { NO_JOURNAL } from '../support/core-harness.ts';
 
 const SIZE = 1024 * 1024;
 const R = 65536;
 const HELLO = {
-  ...{ protocolVersion: 3, volumeId: 'v1', replicaId: 'r1', dataId: null, session: 0 },
+  ...{ protocolVersion: 4, volumeId: 'v1', replicaId: 'r1', dataId: null, session: 0 },
   ...{ epoch: 1, instanceId: 'i1', nonce: 'n' },
 };
 const METADATA = {
   ...{ volumeId: 'v1', replicaId: 'r1', dataId: 'd1', sizeBytes: SIZE, epoch: 0 },
   ...{ instanceId: null, session: 0, bootId: null, mayLackWrites: false, leaseHolders: [] },
-  isPristine: true,
-  attribute: '',
+  ...{ isPristine: true, attribute: '', journalKept: 0 },
 };
 
 let lz4: Lz4;
@@ -51,6 +51,10 @@ function makeDriver() {
       disk.push(`write ${offset} ${source.length}`);
       source.copy(bytes, offset);
     },
+    reserve(offset, length) {
+      if (failure !== undefined) throw failure;
+      disk.push(`reserve ${offset} ${length}`);
+    },
     trim: (offset, length) => void bytes.fill(0, offset, offset + length),
     fdatasync(done) {
       disk.push('fdatasync');
@@ -69,6 +73,7 @@ function makeDriver() {
       disk.push(`save ${file} ${pages.length}`);
       finishSave = done;
     },
+    note: ({ offset }) => void disk.push(`note ${offset}`),
     grow: (sizeBytes) => void disk.push(`grow the store for ${sizeBytes}`),
     close: () => Promise.resolve(),
   };
@@ -77,7 +82,7 @@ function makeDriver() {
   const driver = new ReplicaDriver({
     ...{ dataFile, storeFiles, lz4, counters: makeCounters(), observeFsync: silent },
     replica: new Replica({
-      ...{ metadata: METADATA, bootId: 'boot' },
+      ...{ metadata: METADATA, bootId: 'boot', journal: NO_JOURNAL },
       ...{ regions: new RegionMap(SIZE), hot: new HotExtents(SIZE) },
     }),
     metadataFile: {
@@ -302,4 +307,34 @@ test('driver, is congested, while more waits for the disk than it may hold', () 
   expect(driver.isCongested).toBe(true);
   driver.removeLink(link);
   expect(driver.isCongested).toBe(false);
+});
+
+test('driver, takes the space, writes down, writes and notes an atomic write, in this order', () => {
+  const { turn, disk, replies, finishSave, bytes } = makeDriver();
+  const raw = { ...request(OPCODE.WRITE, 0, Buffer.alloc(8192, 5), FLAG.ATOMIC) };
+  turn(raw, { ...packedWrite(8192, 6), flags: FLAG.LZ4 | FLAG.ATOMIC }, packedWrite(0, 7));
+  const before = ['reserve 0 8192', 'reserve 8192 4096', 'persist pristine=false'];
+  expect(disk).toEqual([...before, 'save journal 3']);
+  expect(replies).toEqual([]);
+  finishSave();
+  // The two as one, then the note, and only then what is newer.
+  expect(disk.slice(4)).toEqual(['write 0 12288', 'note 0', 'write 0 4096']);
+  expect([0, 4096, 8192].map((at) => bytes[at])).toEqual([7, 5, 6]);
+  expect(replies.map(statuses)).toEqual([[STATUS.OK, STATUS.OK, STATUS.OK]]);
+});
+
+test('driver, closes the connection and writes nothing down, when an atomic payload does not decompress', () => {
+  const { turn, link, disk } = makeDriver();
+  const payload = Buffer.from([0xff, 1, 2, 3]);
+  turn({ ...packedWrite(0, 2), flags: FLAG.LZ4 | FLAG.ATOMIC, payload });
+  expect(link.closedFor).toMatch('protocol violation');
+  expect(disk).toEqual([]);
+});
+
+test('driver, refuses an atomic write, when the file system is full, and writes nothing down', () => {
+  const { turn, failWith, replies, disk } = makeDriver();
+  failWith(new KeelsonError('NO_SPACE', 'full'));
+  turn({ ...packedWrite(0, 2), flags: FLAG.LZ4 | FLAG.ATOMIC });
+  expect(replies.map(statuses)).toEqual([[STATUS.NO_SPACE]]);
+  expect(disk).toEqual([]);
 });

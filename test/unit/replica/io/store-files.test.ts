@@ -115,7 +115,7 @@ test('store file with a damaged page, is believed for the rest, and whole again 
 
 test('store files, say that the file system is full, when a save is refused for that', async () => {
   const openFull = () => openSync('/dev/full', 'r+');
-  const storeFiles = makeStoreFiles({ regions: openFull(), hot: openFull() });
+  const storeFiles = makeStoreFiles({ regions: openFull(), hot: openFull(), journal: openFull() });
   const page = { offset: 0, bytes: Buffer.alloc(512) };
   const failure = await new Promise((resolve) => storeFiles.save('hot', [page], resolve));
   expect(failure).toMatchObject({ code: 'NO_SPACE', message: expect.stringContaining('hot') });

@@ -12,7 +12,7 @@ import {
 const METADATA: Metadata = {
   ...{ volumeId: 'v1', replicaId: 'r1', dataId: 'd1', sizeBytes: 8192, epoch: 3 },
   ...{ instanceId: 'i1', session: 5, bootId: 'boot', mayLackWrites: true },
-  ...{ leaseHolders: ['i0', 'i1'], isPristine: true, attribute: 'a2V5' },
+  ...{ leaseHolders: ['i0', 'i1'], isPristine: true, attribute: 'a2V5', journalKept: 4 },
 };
 const NEWER: Metadata = { ...METADATA, session: 6 };
 

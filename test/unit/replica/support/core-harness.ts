@@ -10,6 +10,11 @@ import {
 import type { Frame } from '../../../../replica/protocol/frame.ts';
 import type { Hello, Welcome } from '../../../../replica/protocol/hello.ts';
 import { HotExtents } from '../../../../replica/store/hot-extents.ts';
+import {
+  JOURNAL_BYTES,
+  type JournalContent,
+  readJournal,
+} from '../../../../replica/store/journal-content.ts';
 import type { Metadata } from '../../../../replica/store/metadata-record.ts';
 import { RegionMap } from '../../../../replica/store/region-map.ts';
 
@@ -19,12 +24,19 @@ export const GENERATION = 3;
 export const METADATA: Metadata = {
   ...{ volumeId: 'v1', replicaId: 'r1', dataId: 'd1', sizeBytes: 600 * E, epoch: 5 },
   ...{ instanceId: 'i5', session: 7, bootId: 'boot', mayLackWrites: false, leaseHolders: [] },
-  ...{ isPristine: false, attribute: '' },
+  ...{ isPristine: false, attribute: '', journalKept: 0 },
 };
 export const HELLO: Hello = {
-  ...{ protocolVersion: 3, volumeId: 'v1', replicaId: 'r1', dataId: 'd1', session: 7 },
+  ...{ protocolVersion: 4, volumeId: 'v1', replicaId: 'r1', dataId: 'd1', session: 7 },
   ...{ epoch: 6, instanceId: 'i6', nonce: 'n' },
 };
+
+/** What a process finds that never wrote anything down. */
+export const NO_JOURNAL: JournalContent = readJournal(
+  Buffer.alloc(JOURNAL_BYTES),
+  METADATA,
+  'boot',
+);
 
 const CHANGES: readonly Opcode[] = [OPCODE.WRITE, OPCODE.TRIM, OPCODE.MARK];
 
@@ -52,7 +64,9 @@ export class CoreHarness {
     const hot = new HotExtents(metadata.sizeBytes);
     for (const extent of hotExtents) hot.set(extent);
     hot.takeDirtySectors(); // as loaded from the file
-    this.replica = new Replica({ metadata, bootId, hot, regions: this.regions });
+    this.replica = new Replica({
+      ...{ metadata, bootId, hot, regions: this.regions, journal: NO_JOURNAL },
+    });
   }
 
   step(event: ReplicaEvent): ReplicaEffect[] {

@@ -1,5 +1,8 @@
 import type { StoreFile } from '../../../../replica/store/page.ts';
 
+/** The journal is played elsewhere (crash-journal.test.ts). */
+type MapFile = Exclude<StoreFile, 'journal'>;
+
 const SECTOR_BYTES = 512;
 
 /** One file as the page cache shows it and as stable storage has it. */
@@ -13,10 +16,10 @@ interface TwoFold {
  * stands for the bytes there. Only `sync` moves what is cached to stable storage for certain.
  */
 export class CrashDisk {
-  readonly #files: Readonly<Record<StoreFile, TwoFold>>;
+  readonly #files: Readonly<Record<MapFile, TwoFold>>;
   readonly #data: { readonly cached: number[]; readonly durable: number[] };
 
-  constructor(bytes: Readonly<Record<StoreFile, number>>, regionCount: number) {
+  constructor(bytes: Readonly<Record<MapFile, number>>, regionCount: number) {
     const twoFold = (length: number) => ({
       ...{ cached: Buffer.alloc(length), durable: Buffer.alloc(length) },
     });
@@ -41,7 +44,7 @@ export class CrashDisk {
   }
 
   /** As a process sees it. */
-  read(file: StoreFile): Buffer {
+  read(file: MapFile): Buffer {
     return Buffer.from(this.#files[file].cached);
   }
 
@@ -49,7 +52,7 @@ export class CrashDisk {
     return [...this.#data.cached];
   }
 
-  write(file: StoreFile, bytes: Buffer, offset: number): void {
+  write(file: MapFile, bytes: Buffer, offset: number): void {
     bytes.copy(this.#files[file].cached, offset);
   }
 
@@ -57,7 +60,7 @@ export class CrashDisk {
     this.#data.cached[region] = content;
   }
 
-  sync(file: StoreFile): void {
+  sync(file: MapFile): void {
     const { cached, durable } = this.#files[file];
     cached.copy(durable);
   }
