@@ -1,6 +1,7 @@
 import { assert } from '../../replica/common/assert.ts';
 import {
   BLOCK_BYTES,
+  MAX_ATOMIC_BYTES,
   MAX_IO_BYTES,
   MAX_MAP_BYTES,
   MAX_TRIM_BYTES,
@@ -34,10 +35,10 @@ export const MAX_WRITE_SAME_BLOCKS = 32 * 1024;
 export const WRITE_SAME_STEP_BYTES = 1024 * 1024;
 
 /**
- * WRITE ATOMIC(16): one physical block, which a copy has either as it was or as it is now, whatever
- * ends in the middle of the write (ADR 0017).
+ * WRITE ATOMIC(16): a copy has it either as it was or as it is now, whatever ends in the middle of the
+ * write. One physical block is so by itself; what is longer goes through the copies' journals (ADR 0020).
  */
-export const MAX_ATOMIC_BLOCKS = LOGICAL_BLOCKS_PER_PHYSICAL;
+export const MAX_ATOMIC_BLOCKS = MAX_ATOMIC_BYTES / LOGICAL_BLOCK_BYTES;
 
 /**
  * SANITIZE writes so much at a time, each write with a flush behind it: other volumes on the same disks

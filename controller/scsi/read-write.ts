@@ -39,9 +39,9 @@ export function write(unit: LogicalUnit, { cdb, dataOut }: ScsiCommand): ScsiPla
 }
 
 /**
- * WRITE ATOMIC(16) (SBC-4 clause 5.48): one physical block or none, the most that is as it was or as it is
- * now whatever ends in the middle. ATOMIC BOUNDARY would allow longer writes that are only atomic in
- * pieces; none is supported.
+ * WRITE ATOMIC(16) (SBC-4 clause 5.48): whole physical blocks, as they were or as they are now whatever
+ * ends in the middle. ATOMIC BOUNDARY would allow longer writes that are only atomic in pieces; none is
+ * supported.
  */
 export function writeAtomic(unit: LogicalUnit, command: ScsiCommand): ScsiPlan {
   const { cdb, dataOut } = command;
@@ -51,14 +51,17 @@ export function writeAtomic(unit: LogicalUnit, command: ScsiCommand): ScsiPlan {
   if (extent.lba + extent.blocks > unit.blockCount) return fail(SENSE.LBA_OUT_OF_RANGE);
   if (cdb.readUInt16BE(10) !== 0) return failCdbField(10);
   if (extent.blocks === 0) return succeed(0);
-  if (extent.blocks !== MAX_ATOMIC_BLOCKS) return failCdbField(12);
+  const isUneven = extent.blocks % LOGICAL_BLOCKS_PER_PHYSICAL !== 0;
+  if (isUneven || extent.blocks > MAX_ATOMIC_BLOCKS) return failCdbField(12);
   if (extent.lba % LOGICAL_BLOCKS_PER_PHYSICAL !== 0) return failCdbField(2);
   const length = extent.blocks * LOGICAL_BLOCK_BYTES;
   // A part of it would not be what the initiator meant to write in one go.
   if (dataOut.length !== length) return failCdbField(12);
   const offset = extent.lba * LOGICAL_BLOCK_BYTES;
   const fua = (flags & FUA_BIT) !== 0;
-  return run([{ kind: 'write', offset, data: dataOut, fua }], () => succeed(length));
+  const write = { kind: 'write', offset, data: dataOut, fua } as const;
+  const isOnePage = extent.blocks === LOGICAL_BLOCKS_PER_PHYSICAL;
+  return run([isOnePage ? write : { ...write, isAtomic: true }], () => succeed(length));
 }
 
 /**

@@ -37,6 +37,13 @@ export function makeWrite(
   return { cdb, dataOut: data };
 }
 
+/** WRITE ATOMIC(16), which has 16 bits for the number of blocks, behind those of a boundary. */
+export function makeAtomicWrite(offsetBytes: number, data: Buffer): ScsiCommand {
+  const cdb = makeCdb16(0x9c, { offsetBytes, lengthBytes: 0 });
+  cdb.writeUInt16BE(data.length / SECTOR_BYTES, 12);
+  return { cdb, dataOut: data };
+}
+
 /** SYNCHRONIZE CACHE(10) of the whole unit. */
 export function makeFlush(): ScsiCommand {
   return { cdb: makeCdb10(0x35, { offsetBytes: 0, lengthBytes: 0 }) };

@@ -251,9 +251,19 @@ describe('WRITE ATOMIC(16)', () => {
     ]);
   });
 
+  test.each([16, 248, 256])('writes %i blocks with one write that is atomic', (blocks) => {
+    const fixture = new Fixture();
+    const outcome = fixture.send(cdb(24, blocks), makeBlocks(blocks));
+    expect([senseOf(outcome), outcome.transferBytes]).toEqual(['good', blocks * 512]);
+    expect(fixture.operations).toEqual([
+      { kind: 'write', offset: 12288, data: makeBlocks(blocks), fua: false, isAtomic: true },
+    ]);
+  });
+
   test.each([
-    ['more than that', 16, 16, 12],
-    ['less than that', 16, 4, 12],
+    ['more than 256 blocks', 16, 264, 12],
+    ['a part of a physical block', 16, 4, 12],
+    ['some and a part of one', 16, 20, 12],
     ['a part of two', 12, 8, 2],
   ])('refuses %s, and points at it', (_name, lba, blocks, byteIndex) => {
     const fixture = new Fixture();

@@ -68,7 +68,7 @@ describe('INQUIRY', () => {
         '0010000000000100' + // unmap: 1 Mi blocks, 256 descriptors
         '0000000880000000' + // unmap granularity 8, aligned at 0
         '0000000000008000' + // write same: 32 Ki blocks
-        '000000080000000800000008' + // atomic: at most 8, aligned at 8, in steps of 8
+        '000001000000000800000008' + // atomic: at most 256, aligned at 8, in steps of 8
         '00'.repeat(8), // with an atomic boundary: none
     );
     expect(fixture.send(vpd(0xb1)).dataIn.subarray(0, 8).toString('hex')).toBe('00b1003c00010040');
