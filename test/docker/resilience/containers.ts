@@ -172,6 +172,36 @@ export const CONTAINER_SCENARIOS: readonly Scenario[] = [
     },
   },
   {
+    name: 'docker-restart',
+    title: 'docker restart of the controller and of a replica: nobody is started twice',
+    stallLimitMs: 25_000,
+    async run(stage) {
+      const [node = ''] = await stage.nodes();
+      const replica = await stage.replica(node);
+      await stage.recoversFrom(() => replica.restart());
+      const controller = await stage.controller();
+      // It may find its address taken by the one that the orchestrator started meanwhile.
+      await stage.recoversFrom(() => controller.restart().catch(() => undefined));
+      expect(await stage.running('controller')).toHaveLength(1);
+      expect(await stage.running('replica')).toHaveLength(3);
+    },
+  },
+  {
+    name: 'docker-rm',
+    title: 'docker rm of all containers of a volume, one after the other: they are made anew',
+    stallLimitMs: 35_000,
+    async run(stage) {
+      for (const { Id } of await stage.installation.containers(stage.volume.name)) {
+        const wasRunning = (await stage.container(Id).inspect()).State.Running;
+        const remove = () => stage.container(Id).remove({ force: true });
+        if (wasRunning) await stage.recoversFrom(remove);
+        else await remove();
+      }
+      const controller = await stage.controller();
+      await stage.recoversFrom(() => controller.kill());
+    },
+  },
+  {
     name: 'controller-again-and-again',
     title: 'the controller is killed over and over, also before it serves',
     stallLimitMs: 60_000,

@@ -1,4 +1,5 @@
 import type { Scenario } from './scenario.ts';
+import { untilPortalAnswers } from './stopwatch.ts';
 
 /** Jiva's scenarios 1 to 4, as the requirements S49 to S52 have them. */
 export const JIVA_SCENARIOS: readonly Scenario[] = [
@@ -10,8 +11,9 @@ export const JIVA_SCENARIOS: readonly Scenario[] = [
     async run(stage) {
       const controller = await stage.controller();
       await stage.recoversFrom(async () => {
-        await controller.kill();
-        stage.figures.portalMs = Math.round(await stage.untilPortalAnswers());
+        const { target } = stage.volume;
+        const portalMs = await untilPortalAnswers(target, () => controller.kill());
+        stage.figures.portalMs = Math.round(portalMs);
       });
     },
   },

@@ -1,10 +1,11 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { VolumeView } from '../../../orchestrator/model/view.ts';
+import { LABELS } from '../../../orchestrator/platforms/docker/container-labels.ts';
 import { eventually } from '../../support/child.ts';
 import type { DockerInstallation } from '../support/docker-installation.ts';
 import type { StartLog } from '../support/start-log.ts';
 import { VerifiedVolume, type VerifiedVolumeOptions } from '../support/verified-volume.ts';
-import { SyncMeter, untilPortalAnswers } from './stopwatch.ts';
+import { SyncMeter } from './stopwatch.ts';
 
 export interface Scenario {
   /** For --only. */
@@ -109,10 +110,6 @@ export class Stage {
     return eventually(`${directory} is gone`, () => this.installation.dockerd.inside('sh', isGone));
   }
 
-  untilPortalAnswers(): Promise<number> {
-    return untilPortalAnswers(this.volume.target);
-  }
-
   container(id: string) {
     return this.installation.engine.getContainer(id);
   }
@@ -123,6 +120,14 @@ export class Stage {
 
   async replica(node: string) {
     return this.container(await this.installation.replicaOf(this.volume.name, node));
+  }
+
+  /** The containers of this role in which something runs. */
+  async running(role: 'controller' | 'replica'): Promise<string[]> {
+    const found = await this.installation.containers(this.volume.name);
+    return found
+      .filter(({ State, Labels }) => State === 'running' && Labels[LABELS.role] === role)
+      .map(({ Id }) => Id);
   }
 
   /** Of its copies; the first is the primary's. */

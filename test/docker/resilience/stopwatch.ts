@@ -12,11 +12,17 @@ const STATUS_LIMIT_MS = 300;
 const ADMIN_PORT = 3261;
 
 /**
- * How long from now until a login is answered. A connection that is asked for while nobody has the
- * address waits a second before it asks again, so each probe is a new one.
+ * How long from a kill until a login is answered again. A connection that is asked for while nobody
+ * has the address waits a second before it asks again, so each probe is a new one.
+ *
+ * @param kill resolves when nothing answers any more
  */
-export async function untilPortalAnswers(target: Target): Promise<number> {
+export async function untilPortalAnswers(
+  target: Target,
+  kill: () => Promise<unknown>,
+): Promise<number> {
   const startMs = performance.now();
+  await kill();
   await untilConnected(target, startMs + PORTAL_LIMIT_MS);
   for (;;) {
     const session = await logIn(target);

@@ -21,10 +21,8 @@ export const TWENTY_SCENARIOS: readonly Scenario[] = [
       for (let count = 0; count < KILLS; count += 1) {
         await stage.lasts(STABLE_MS / VOLUMES);
         const volume = volumes[count % VOLUMES] as VerifiedVolume;
-        const id = await stage.installation.controllerOf(volume.name);
-        const killed = stage.container(id).kill();
-        portalMs.push(await untilPortalAnswers(volume.target));
-        await killed;
+        const controller = stage.container(await stage.installation.controllerOf(volume.name));
+        portalMs.push(await untilPortalAnswers(volume.target, () => controller.kill()));
         await volume.whenBusy();
       }
       const sorted = portalMs.toSorted((a, b) => a - b);
