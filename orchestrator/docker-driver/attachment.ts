@@ -35,11 +35,17 @@ export interface Claimed {
 
 export type OtherStep = Exclude<Step, 'log-in' | 'reserve'>;
 
+/**
+ * When to read what lies on the disk. Without the reservation another host may be writing; a disk whose
+ * portal is away makes the reader wait, and who only wants to leave needs to know nothing of it.
+ */
+export type Look = 'never' | 'if-mounted' | 'always';
+
 /** The door to the host: its initiator, its disks, its mounts. */
 export interface Host {
   /** Errors: FAILED_PRECONDITION, saying what to install, where volumes cannot be mounted. */
   requireReady(): Promise<void>;
-  observe(place: Place, maySeeContent: boolean): Promise<Facts>;
+  observe(place: Place, look: Look): Promise<Facts>;
   /** Whether anything but the driver has it mounted, such as a container. */
   isMountedElsewhere(place: Place): Promise<boolean>;
   logIn(wish: Wish): Promise<void>;
@@ -57,7 +63,7 @@ export interface Formatting {
 export async function attach(host: Host, wish: Wish, formatting: Formatting): Promise<void> {
   const done = new Set<Step>();
   for (let turn = 0; turn < MAX_STEPS; turn += 1) {
-    const facts = await host.observe(wish, done.has('reserve'));
+    const facts = await host.observe(wish, done.has('reserve') ? 'always' : 'if-mounted');
     const isFormatting = formatting.get();
     const step = nextAttachStep(facts, { done, isFormatting, servedBytes: wish.servedBytes });
     if (step === undefined) return;
@@ -71,7 +77,7 @@ export async function attach(host: Host, wish: Wish, formatting: Formatting): Pr
 export async function detach(host: Host, place: Place, formatting: Formatting): Promise<void> {
   const done = new Set<Step>();
   for (let turn = 0; turn < MAX_STEPS; turn += 1) {
-    const facts = await host.observe(place, false);
+    const facts = await host.observe(place, 'never');
     const isFormatting = formatting.get();
     const step = nextDetachStep(facts, { done, isFormatting, servedBytes: 0 });
     if (step === undefined) return;

@@ -159,19 +159,23 @@ export class Attachments {
     });
   }
 
-  /** The record of this very volume at this portal; another one is undone first. */
+  /** The record of this very volume at this portal; what another one left is undone first. */
   async #take(volume: VolumeName, wish: Wish): Promise<AttachmentRecord | undefined> {
     const record = this.#records.get(addressOf(volume));
     if (record === undefined) return undefined;
-    const isSame = record.volumeId === wish.serial;
-    if (isSame && record.portal === wish.portal) return record;
+    const isVolume = record.volumeId === wish.serial;
+    const isSame = isVolume && record.portal === wish.portal;
     if (countReferences(record.references) === 0) {
+      // A mount that nobody uses may have stopped with errors while its portal was away.
+      const { mount } = await this.#options.host.observe(this.#placeOf(record), 'never');
+      if (isSame && mount === 'none') return record;
       await this.#detach(volume);
       return undefined;
     }
+    if (isSame) return record;
     throw new KeelsonError(
       'WRONG_IDENTITY',
-      isSame
+      isVolume
         ? `its portal has moved from ${record.portal} to ${wish.portal}, and containers here use the old one; stop those first`
         : 'it was deleted and made anew while containers here still use the old one; stop those first',
     );
@@ -179,7 +183,7 @@ export class Attachments {
 
   /** Written down before anything is done, so that whatever is done can be undone. */
   async #begin(volume: VolumeName, wish: Wish): Promise<AttachmentRecord> {
-    const { hasSession } = await this.#options.host.observe(wish, false);
+    const { hasSession } = await this.#options.host.observe(wish, 'never');
     if (hasSession) {
       throw new KeelsonError(
         'IN_USE',

@@ -19,7 +19,14 @@ const RETRY_MS = 30_000;
 /** More than twice what Docker gives a call, and time to copy from an image. */
 const ABANDONED_MS = 5 * 60_000;
 
+/**
+ * Whoever touches a disk whose portal is away waits for it, 120 s at most, in a thread of libuv. With its
+ * four, four such volumes would hold up all others.
+ */
+const THREADS = '64';
+
 async function main(): Promise<void> {
+  process.env.UV_THREADPOOL_SIZE ??= THREADS;
   const options = parseOptions(process.argv.slice(2), process.env);
   if (options.isHelp) {
     process.stdout.write(HELP);

@@ -2,7 +2,7 @@ import { setTimeout } from 'node:timers/promises';
 import { unreachable } from '../../../replica/common/assert.ts';
 import type { Clock } from '../../../replica/common/clock.ts';
 import { KeelsonError } from '../../../replica/common/errors.ts';
-import type { Claimed, Host, OtherStep, Place, Wish } from '../attachment.ts';
+import type { Claimed, Host, Look, OtherStep, Place, Wish } from '../attachment.ts';
 import type { Facts } from '../core/attach-plan.ts';
 import type { FileSystem } from '../core/contents.ts';
 import { nodeSettings } from '../core/node-record.ts';
@@ -53,7 +53,7 @@ export class LinuxHost implements Host {
     await readInitiatorName();
   }
 
-  async observe(place: Place, maySeeContent: boolean): Promise<Facts> {
+  async observe(place: Place, look: Look): Promise<Facts> {
     const [session] = await findSessions(place.targetName);
     const disk = session === undefined ? undefined : await findDisk(session);
     const use = disk === undefined ? 'gone' : await useOf(disk);
@@ -61,21 +61,22 @@ export class LinuxHost implements Host {
     const mount =
       mounted === undefined ? 'none' : mounted.device === disk?.device ? 'ours' : 'stale';
     const facts = { mount, hasSession: session !== undefined } as const;
-    if (disk === undefined || use === 'gone') {
+    // A disk whose portal is away cannot be opened, but a container may have it mounted all the same.
+    const isBusy = use === 'busy' || (use === 'gone' && (await this.#isMountedBeside(disk, place)));
+    if (disk === undefined || (use === 'gone' && !isBusy)) {
       return { ...facts, disk: undefined, content: undefined };
     }
     const isOurs = disk.serial === place.serial;
-    const isSafe = isOurs && (maySeeContent || mount === 'ours');
+    const isWanted = look === 'always' || (look === 'if-mounted' && mount === 'ours');
     return {
       ...facts,
-      disk: { bytes: disk.bytes, isOurs, isBusy: use === 'busy' },
-      content: isSafe ? await lookAtContent(disk) : undefined,
+      disk: { bytes: disk.bytes, isOurs, isBusy },
+      content: isOurs && isWanted && use !== 'gone' ? await lookAtContent(disk) : undefined,
     };
   }
 
-  async isMountedElsewhere({ targetName, mountPath }: Place): Promise<boolean> {
-    const disk = await this.#findDisk(targetName);
-    return disk !== undefined && (await isMountedBeside(disk.device, mountPath));
+  async isMountedElsewhere(place: Place): Promise<boolean> {
+    return await this.#isMountedBeside(await this.#findDisk(place.targetName), place);
   }
 
   async logIn(wish: Wish): Promise<void> {
@@ -157,6 +158,10 @@ export class LinuxHost implements Host {
     const [session] = await findSessions(targetName);
     if (session?.isUp !== true) return;
     await releaseReservation(reservationDoor(await this.#disk(targetName)));
+  }
+
+  async #isMountedBeside(disk: Disk | undefined, { mountPath }: Place): Promise<boolean> {
+    return disk !== undefined && (await isMountedBeside(disk.device, mountPath));
   }
 
   async #findDisk(targetName: string): Promise<Disk | undefined> {

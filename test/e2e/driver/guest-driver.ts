@@ -54,6 +54,7 @@ export class GuestDriver {
     await this.#guest.run(
       `ip addr del 127.0.0.1/8 dev lo; ${localnet}; ip route add 127.0.0.0/8 via ${HOST_ADDRESS} dev vec0`,
     );
+    await this.#guest.run('dmesg -n 1'); // what the kernel says would stand between answers
     // First on the driver's path.
     await this.#guest.run(`mount -t tmpfs none /usr/local/sbin && mkdir -p ${WATCHED}/real`);
     await this.#watch(['iscsiadm']);

@@ -149,6 +149,19 @@ test('a disk that is still in use when the last use ends is left later', async (
   expect([linux.isClean, records()]).toEqual([true, []]);
 });
 
+test('a mount that nobody uses any more is not taken for a good one', async () => {
+  const linux = host();
+  const attachments = await open(linux);
+  await attachments.mount(DB, 'a');
+  linux.failOn = 'unmount';
+  await expect(attachments.unmount(DB, 'a')).rejects.toThrow(/unmount: it failed/);
+  linux.failOn = undefined;
+  linux.steps.length = 0;
+  await attachments.mount(DB, 'b');
+  expect(linux.steps.slice(0, 2)).toEqual(['unmount', 'release']);
+  expect([linux.mounted, attachments.usesOf(DB)]).toEqual(['ours', 1]);
+});
+
 test('what nobody uses is tried again until it is gone', async () => {
   const linux = host();
   const attachments = await open(linux, { retryMs: 20 });

@@ -1,6 +1,7 @@
 import type {
   Claimed,
   Host,
+  Look,
   OtherStep,
   Place,
   Wish,
@@ -53,16 +54,17 @@ export class FakeHost implements Host {
     if (!this.isReady) throw new KeelsonError('FAILED_PRECONDITION', 'this host has no initiator');
   }
 
-  async observe(_: Place, maySeeContent: boolean): Promise<Facts> {
+  async observe(_: Place, look: Look): Promise<Facts> {
     const { isLoggedIn, isScanned, mounted, volume } = this;
     const isBusy = mounted === 'ours' || this.isHeldElsewhere;
     const disk = { bytes: this.knownBytes, isOurs: true, isBusy };
-    if (maySeeContent && volume.holder !== this) throw new Error('looked while others may write');
+    const isSeen = look === 'always' || (look === 'if-mounted' && mounted === 'ours');
+    if (isSeen && volume.holder !== this) throw new Error('looked while others may write');
     return {
       mount: mounted,
       hasSession: isLoggedIn,
       disk: isLoggedIn && isScanned ? disk : undefined,
-      content: maySeeContent || mounted === 'ours' ? volume.content : undefined,
+      content: isSeen ? volume.content : undefined,
     };
   }
 
