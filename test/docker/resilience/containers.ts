@@ -57,7 +57,6 @@ export const CONTAINER_SCENARIOS: readonly Scenario[] = [
   {
     name: 'pause-replicas',
     title: 'each replica is paused until it counts as lost: the others serve, and it comes back',
-    isCore: true,
     stallLimitMs: 35_000,
     async run(stage) {
       for (const node of await stage.nodes()) {
@@ -74,7 +73,6 @@ export const CONTAINER_SCENARIOS: readonly Scenario[] = [
   {
     name: 'pause-controller',
     title: 'the controller is paused: I/O goes on with it',
-    isCore: true,
     stallLimitMs: 60_000,
     async run(stage) {
       const before = await stage.generation();

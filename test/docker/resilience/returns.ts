@@ -11,7 +11,6 @@ const ABSENCES: readonly Absence[] = [
   {
     name: 'controller',
     what: 'the controller was killed',
-    isCore: true,
     fault: async (stage) => (await stage.controller()).kill(),
   },
   {

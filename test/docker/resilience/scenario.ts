@@ -41,6 +41,8 @@ const HEALTHY_REPLACE_AFTER_SECONDS = 600;
 const LOOK_EVERY_MS = 100;
 const CALM_OPERATIONS = 100;
 const CHANGE_LIMIT_MS = 60_000;
+/** Of what the orchestrator said, for whom must find out why. */
+const OUTPUT_LENGTH = 6_000;
 
 /** One volume under I/O, and what a scenario does to it. */
 export class Stage {
@@ -163,9 +165,11 @@ export async function play(
     await volume.whenBusy(CALM_OPERATIONS);
     await volume.rest();
     await volume.checkCopies();
-  } catch (error) {
+  } catch (cause) {
     await volume.abandon();
-    throw error;
+    throw new Error(`${name}: ${String(cause)}\n${installation.output.slice(-OUTPUT_LENGTH)}`, {
+      cause,
+    });
   } finally {
     await lookout.stop();
   }

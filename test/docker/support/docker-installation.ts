@@ -73,6 +73,11 @@ export class DockerInstallation {
     return this.#orchestrator;
   }
 
+  /** What the orchestrator that runs has said so far. */
+  get output(): string {
+    return this.#orchestrator?.output ?? 'no orchestrator runs';
+  }
+
   get api(): ApiClient {
     return this.orchestrator.api;
   }
@@ -187,10 +192,7 @@ export class DockerInstallation {
         return health === 'healthy' && isWhole && isAfter ? view : undefined;
       },
       { withinMs: HEALTHY_LIMIT_MS, everyMs: 20 },
-    ).catch((cause: unknown) => {
-      const output = this.#orchestrator?.output.slice(-4000) ?? 'no orchestrator runs';
-      throw new Error(`${String(cause)}\n${output}`, { cause });
-    });
+    );
   }
 
   async stop(): Promise<void> {

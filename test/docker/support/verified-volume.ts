@@ -143,10 +143,10 @@ export class VerifiedVolume {
     await this.#installation.api.deleteVolume(this.name, { isForced: true });
   }
 
-  /** For a test that failed: its I/O must not go on. */
+  /** For a test that failed: neither its I/O nor its processes are to disturb the next one. */
   async abandon(): Promise<void> {
     this.#verdict.fail('abandoned');
-    await this.#initiator.stop();
+    await this.remove().catch(() => undefined); // that may be what has failed
   }
 
   /** A write whose session was lost may still be on its way to a copy: hence the short patience. */
