@@ -3,7 +3,7 @@ import { NODE } from '../support/keelson.ts';
 
 test('S34 N9 the volume driver attaches volumes by open-iscsi, on a real kernel', async () => {
   const { code, stdout, stderr } = await run(NODE, ['test/e2e/driver/run.ts'], {
-    timeoutMs: 300_000,
+    timeoutMs: 540_000,
   });
   if (code !== 0) throw new Error(`expected exit code 0, got ${code}\n${stdout}${stderr}`);
   expect(stdout.trim().split('\n').sort()).toEqual([
