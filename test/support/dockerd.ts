@@ -42,6 +42,8 @@ export interface DockerdOptions {
    * Without it the engine shares that, where there can be only one: both would write its firewall.
    */
   readonly host?: number;
+  /** Its containers end with it, as they do unless one asks for something else. */
+  readonly endsWithContainers?: boolean;
 }
 
 const TLS_PORT = 2376;
@@ -50,14 +52,15 @@ const START_TIMEOUT_MS = 60_000;
 export async function startDockerd(options: DockerdOptions = {}): Promise<Dockerd> {
   const host = await startHost(options.host);
   try {
-    return await startOn(host, options.tls === true);
+    return await startOn(host, options);
   } catch (error) {
     await host.stop();
     throw error;
   }
 }
 
-async function startOn(host: Host, hasTls: boolean): Promise<Dockerd> {
+async function startOn(host: Host, options: DockerdOptions): Promise<Dockerd> {
+  const { tls: hasTls = false, endsWithContainers = false } = options;
   const { directory, address } = host;
   const socketPath = join(directory, 'docker.sock');
   const certificates = join(directory, 'certificates');
@@ -66,6 +69,7 @@ async function startOn(host: Host, hasTls: boolean): Promise<Dockerd> {
   mkdirSync(files);
   const engine = new Docker({ socketPath });
   const words = commandLine({ host, socketPath, ...(hasTls ? { certificates } : {}) });
+  if (!endsWithContainers) words.push('--live-restore');
   let child: ChildProcess | undefined;
   const start = async (): Promise<void> => {
     // Of the one before, whose number may be another process by now.
@@ -95,18 +99,14 @@ async function startOn(host: Host, hasTls: boolean): Promise<Dockerd> {
   };
 }
 
-function commandLine(parts: {
-  host: Host;
-  socketPath: string;
-  certificates?: string;
-}): readonly string[] {
+function commandLine(parts: { host: Host; socketPath: string; certificates?: string }): string[] {
   const { host, socketPath, certificates } = parts;
   const { directory, cgroup, address } = host;
   const server = (name: string) => join(certificates ?? '', `server-${name}.pem`);
   return [
     ...['--data-root', join(directory, 'data'), '--exec-root', join(directory, 'run')],
     ...['--pidfile', pidFileOf(directory)],
-    ...['--host', `unix://${socketPath}`, '--live-restore', '--log-level', 'warn'],
+    ...['--host', `unix://${socketPath}`, '--log-level', 'warn'],
     // Containers get networks from the test, or none: two default bridges would be one too many.
     ...['--bridge', 'none'],
     ...['--exec-opt', 'native.cgroupdriver=cgroupfs', '--cgroup-parent', cgroup],

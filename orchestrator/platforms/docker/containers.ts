@@ -58,9 +58,8 @@ export class Containers {
     const { key } = spec;
     const engine = this.#nodes.engineOf(node);
     const waiting = this.#waiting.get(key);
-    const recipe = this.#recipeOf(spec, node);
     this.#waiting.delete(key);
-    if (waiting !== undefined && waiting.node === node && waiting.recipe === recipe) {
+    if (waiting !== undefined && this.#isAsWanted(waiting, spec, node)) {
       const logSince = spec.role === 'replica' ? await engine.finishedAt(waiting.id) : 0;
       if (logSince !== undefined) return { ...waiting, logSince };
     }
@@ -77,7 +76,11 @@ export class Containers {
     const ended = this.#ended.get(key) ?? [];
     this.#ended.set(key, ended.slice(-1));
     for (const old of ended.slice(0, -1)) this.discard(this.#nodes.engineOf(old.node), old.id);
-    if (this.#waiting.has(key) || this.#activity.isUnderWay(key)) return;
+    if (this.#activity.isUnderWay(key)) return;
+    const waiting = this.#waiting.get(key);
+    if (waiting !== undefined && this.#isAsWanted(waiting, spec, node)) return;
+    this.#waiting.delete(key);
+    if (waiting !== undefined) this.discard(this.#nodes.engineOf(waiting.node), waiting.id);
     try {
       await this.#activity.during(key, async () => {
         this.#waiting.set(key, await this.#make(spec, node, this.#nodes.engineOf(node)));
@@ -146,6 +149,11 @@ export class Containers {
       Labels: { ...options.Labels, [LABELS.recipe]: recipe },
     });
     return { id, node, recipe, instanceId: spec.role === 'controller' ? instanceId : undefined };
+  }
+
+  /** Whether it is there, and as it would be made now. */
+  #isAsWanted(kept: Kept, spec: ProcessSpec, node: string): boolean {
+    return kept.node === node && kept.recipe === this.#recipeOf(spec, node);
   }
 
   /** A replica's name is taken until its old container is gone; other names are used once. */

@@ -63,7 +63,6 @@ export const COPY_SCENARIOS: readonly Scenario[] = [
     name: 'full-disk',
     title:
       'the disk of a node runs full: the others serve, and its copy is back when there is room',
-    isCore: true,
     stallLimitMs: 20_000,
     async run(stage) {
       const { installation } = stage;

@@ -8,10 +8,14 @@ import type { VolumeView } from '../../../orchestrator/model/view.ts';
 import { addressOf, type VolumeName } from '../../../orchestrator/model/volume.ts';
 import { LABELS } from '../../../orchestrator/platforms/docker/container-labels.ts';
 import { eventually, runOk } from '../../support/child.ts';
-import { type Dockerd, startDockerd } from '../../support/dockerd.ts';
+import { type Dockerd, type DockerdOptions, startDockerd } from '../../support/dockerd.ts';
 import { imagesFor } from '../../support/dockerd-images.ts';
 import { EngineDoor } from './engine-door.ts';
 import { Orchestrator } from './orchestrator.ts';
+
+export interface InstallationOptions extends Pick<DockerdOptions, 'endsWithContainers'> {
+  readonly nodeCount: number;
+}
 
 /** Its directory lies on a file system of its own, which can be filled up. */
 export const SMALL_NODE = 'node3';
@@ -42,8 +46,9 @@ export class DockerInstallation {
   }
 
   /** The images are there; no orchestrator runs yet. */
-  static async prepare({ nodeCount }: { nodeCount: number }): Promise<DockerInstallation> {
-    const dockerd = await startDockerd();
+  static async prepare(options: InstallationOptions): Promise<DockerInstallation> {
+    const { nodeCount, ...engine } = options;
+    const dockerd = await startDockerd(engine);
     try {
       await imagesFor(dockerd.engine);
       const { directory, socketPath } = dockerd;

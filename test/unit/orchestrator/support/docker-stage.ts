@@ -19,7 +19,7 @@ export class DockerStage {
   isWanted: (process: ProcessSpec) => boolean = () => true;
   readonly #waiters = new Set<() => void>();
 
-  private constructor(engine: FakeEngine, record: VolumeRecord) {
+  private constructor(engine: FakeEngine, record: VolumeRecord, tag: string) {
     this.record = record;
     const node: NodeRecord = {
       ...{ name: 'node1', number: 1, isPrepared: true, isCordoned: false, isDraining: false },
@@ -30,7 +30,7 @@ export class DockerStage {
     this.platform = new DockerPlatform({
       context: {
         ...{ installation: 'inst', namePrefix: 'k', networks, published: undefined },
-        images: { controller: 'controller:1', replica: 'replica:1' },
+        images: { controller: `controller:${tag}`, replica: `replica:${tag}` },
         registryUrl: () => 'http://127.213.3.1:5705',
       },
       nodes: [{ name: 'node1', dataRoot: '/srv', engine: { url: `unix://${engine.socketPath}` } }],
@@ -48,8 +48,9 @@ export class DockerStage {
     });
   }
 
-  static async open(engine: FakeEngine, changes: Partial<VolumeRecord> = {}): Promise<DockerStage> {
-    const stage = new DockerStage(engine, makeRecord({ copyCount: 1, ...changes }));
+  /** @param tag of the images */
+  static async open(engine: FakeEngine, tag = '1'): Promise<DockerStage> {
+    const stage = new DockerStage(engine, makeRecord({ copyCount: 1 }), tag);
     await stage.platform.open();
     return stage;
   }

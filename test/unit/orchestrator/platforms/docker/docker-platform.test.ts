@@ -224,6 +224,18 @@ test.each([undefined, '10.213.3.128'])(
   },
 );
 
+test('a spare of other images than those of this orchestrator is made anew', async () => {
+  stage = await DockerStage.open(engine);
+  await stage.up(stage.controller);
+  await stage.until(() => controllers('created').length === 1);
+  const [old] = controllers('created');
+  stage.platform.kill();
+  stage = await DockerStage.open(engine, '2');
+  await stage.until(() => !engine.containers.has(old?.id ?? ''));
+  await stage.until(() => controllers('created').length === 1);
+  expect(controllers('running')).toHaveLength(1);
+});
+
 test('a volume that goes takes its own network along, whoever has one of that name', async () => {
   stage = await DockerStage.open(engine);
   await stage.up(stage.replica);
