@@ -2,6 +2,8 @@ import type { ProcessSpec } from '../../plan/processes.ts';
 import type { FoundContainer } from './engine.ts';
 import type { Run } from './runs.ts';
 
+type Listed = Pick<FoundContainer, 'id' | 'state' | 'isLive'>;
+
 interface Lost {
   readonly process: ProcessSpec;
   readonly instanceId: string;
@@ -37,11 +39,12 @@ export class LostInstances {
     this.#onGone(lost.process, lost.instanceId);
   }
 
-  /** What these nodes have. */
-  onList(nodes: ReadonlySet<string>, found: readonly FoundContainer[]): void {
+  /** What these nodes have. A container that was only created may just be about to start. */
+  onList(nodes: ReadonlySet<string>, found: readonly Listed[]): void {
     for (const [containerId, { node }] of this.#lost) {
-      const isLive = found.some(({ id, isLive }) => id === containerId && isLive);
-      if (nodes.has(node) && !isLive) this.onEnd(containerId);
+      const seen = found.find(({ id }) => id === containerId);
+      const mayRun = seen !== undefined && (seen.isLive || seen.state === 'created');
+      if (nodes.has(node) && !mayRun) this.onEnd(containerId);
     }
   }
 }
