@@ -1,6 +1,6 @@
 import { execFileSync, spawnSync } from 'node:child_process';
 import { join } from 'node:path';
-import { MUTATIONS } from '../sim/mutations.ts';
+import { FAULTS_FOR, MUTATIONS } from '../sim/mutations.ts';
 
 const ROOT = join(__dirname, '../..');
 
@@ -42,7 +42,9 @@ describe('a deliberate bug', () => {
   test.each(MUTATIONS.map(({ name, why }) => [name, why]))(
     'is found by chance: %s (%s)',
     (name) => {
-      const args = ['--seeds', String(MUTANT_SEEDS), '--bail', '--mutation', name];
+      const faults = FAULTS_FOR[name];
+      const kinds = faults === undefined ? [] : ['--kinds', faults.join()];
+      const args = ['--seeds', String(MUTANT_SEEDS), '--bail', '--mutation', name, ...kinds];
       const { status, text } = simulate(...args);
       expect(text).toMatch(/^[1-9]\d* failures$/m);
       expect(status).toBe(0);

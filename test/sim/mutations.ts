@@ -8,6 +8,12 @@ export interface Mutation {
   readonly patches: readonly Patch[];
 }
 
+/** Faults without which a bug hardly ever shows: they are in every seed that looks for it. */
+export const FAULTS_FOR: Readonly<Record<string, readonly string[]>> = {
+  'read-without-lease': ['partition', 'cut-registry'],
+  'serve-beside-lease': ['partition', 'cut-registry'],
+};
+
 const COPIES = 'controller/volume/copies.ts';
 const IO_PATH = 'controller/volume/io-path.ts';
 const VOLUME = 'controller/volume/volume.ts';
