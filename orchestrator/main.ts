@@ -5,7 +5,7 @@ import { KeelsonError } from '../replica/common/errors.ts';
 import { makeLog } from '../replica/common/log.ts';
 import { EventLog } from './events/event-log.ts';
 import { showEndpoint } from './model/address-plan.ts';
-import { addressOf, type VolumeName } from './model/volume.ts';
+import { addressOf, placeOf, type VolumeName } from './model/volume.ts';
 import { HELP, type Options, parseOptions } from './options.ts';
 import { docker } from './platforms/docker/docker.ts';
 import type { PlatformKind } from './platforms/platform-kind.ts';
@@ -59,7 +59,7 @@ async function announce(
   }
   const isReady = await installation.whenReady(addressOf(first.spec), READY_WAIT_MS);
   if (!isReady) return;
-  const portal = showEndpoint(installation.addresses.portal(first.slot));
+  const portal = showEndpoint(installation.addresses.portal(placeOf(first)));
   print(explainUse(first.spec, portal, advice));
 }
 

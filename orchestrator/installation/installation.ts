@@ -9,7 +9,13 @@ import { type Selector, selects } from '../model/selector.ts';
 import { explainUpdate, type VolumeUpdate } from '../model/update.ts';
 import { VERSION } from '../model/version.ts';
 import type { VersionView, VolumeView } from '../model/view.ts';
-import { addressOf, type VolumeRecord, type VolumeRequest, whyDifferent } from '../model/volume.ts';
+import {
+  addressOf,
+  placeOf,
+  type VolumeRecord,
+  type VolumeRequest,
+  whyDifferent,
+} from '../model/volume.ts';
 import type { Platform, ProcessChange } from '../platforms/platform.ts';
 import { Reconciler } from '../reconcile/reconciler.ts';
 import { Waiters } from '../reconcile/waiters.ts';
@@ -248,7 +254,7 @@ export class Installation {
     const isUp = this.#platform
       .observe(addressOf(record.spec))
       .some(({ role, state }) => role === 'controller' && state !== 'down');
-    return isUp ? this.#fetchStatus(this.addresses.controllerAdmin(record.slot)) : undefined;
+    return isUp ? this.#fetchStatus(this.addresses.controllerAdmin(placeOf(record))) : undefined;
   }
 
   #authenticate(address: string, secret: string): void {

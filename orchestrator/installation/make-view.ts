@@ -4,7 +4,7 @@ import { targetNameOf } from '../../controller/protocol/target-name.ts';
 import { type AddressPlan, showEndpoint } from '../model/address-plan.ts';
 import { mapFields, showOrigin } from '../model/policy.ts';
 import type { CopyView, ProcessState, VolumeView } from '../model/view.ts';
-import { addressOf, type VolumeRecord } from '../model/volume.ts';
+import { addressOf, placeOf, type VolumeRecord } from '../model/volume.ts';
 import type { ObservedProcess } from '../plan/observed.ts';
 import { controllerKey, replicaKey } from '../plan/processes.ts';
 
@@ -44,7 +44,7 @@ export function makeVolumeView(record: VolumeRecord, seen: SeenVolume): VolumeVi
     isDeleting: record.isDeleting,
     health: healthOf(record, status),
     notes,
-    portal: showEndpoint(addresses.portal(record.slot)),
+    portal: showEndpoint(addresses.portal(placeOf(record))),
     targetName: targetNameOf(record.spec),
     membership: { version, epoch, generation },
     controller: {

@@ -5,15 +5,34 @@ import {
 } from '../../replica/common/limits.ts';
 
 /**
- * Where the processes of a volume are reached. An address follows from the volume's slot and the
- * node alone, so it survives every restart. Each platform has its own plan (ADR 0008, ADR 0023).
+ * Where the processes of a volume are reached. An address survives every restart of its process.
+ * Each platform has its own plan (ADR 0008, ADR 0023).
  */
 export interface AddressPlan {
   /** Where initiators log in. */
-  portal(slot: number): Endpoint;
+  portal(volume: VolumePlace): Endpoint;
   /** The pages of the volume's controller. */
-  controllerAdmin(slot: number): Endpoint;
-  replica(slot: number, node: string): Endpoint;
+  controllerAdmin(volume: VolumePlace): Endpoint;
+  replica(volume: VolumePlace, copy: CopyPlace): Endpoint;
+}
+
+/** What tells the addresses of a volume. */
+export interface VolumePlace {
+  readonly id: string;
+  readonly slot: number;
+}
+
+/** What tells those of one of its copies. */
+export interface CopyPlace {
+  readonly replicaId: string;
+  readonly node: string;
+}
+
+/** A plan in which addresses follow from the volume's slot and the node alone. */
+export interface SlotPlan extends AddressPlan {
+  portal(volume: Pick<VolumePlace, 'slot'>): Endpoint;
+  controllerAdmin(volume: Pick<VolumePlace, 'slot'>): Endpoint;
+  replica(volume: Pick<VolumePlace, 'slot'>, copy: Pick<CopyPlace, 'node'>): Endpoint;
 }
 
 export interface Endpoint {
@@ -25,11 +44,11 @@ export interface Endpoint {
 export function planByHost(hosts: {
   readonly controller: (slot: number) => string;
   readonly replica: (slot: number, node: string) => string;
-}): AddressPlan {
+}): SlotPlan {
   return {
-    portal: (slot) => ({ host: hosts.controller(slot), port: ISCSI_PORT }),
-    controllerAdmin: (slot) => ({ host: hosts.controller(slot), port: CONTROLLER_ADMIN_PORT }),
-    replica: (slot, node) => ({ host: hosts.replica(slot, node), port: REPLICATION_PORT }),
+    portal: ({ slot }) => ({ host: hosts.controller(slot), port: ISCSI_PORT }),
+    controllerAdmin: ({ slot }) => ({ host: hosts.controller(slot), port: CONTROLLER_ADMIN_PORT }),
+    replica: ({ slot }, { node }) => ({ host: hosts.replica(slot, node), port: REPLICATION_PORT }),
   };
 }
 

@@ -7,6 +7,7 @@ import type { Membership } from '../../controller/protocol/membership.ts';
 import type { VolumeSpec } from '../../controller/protocol/registration.ts';
 import { KeelsonError } from '../../replica/common/errors.ts';
 import { type Fields, readObject, readString } from '../../replica/common/validate.ts';
+import type { VolumePlace } from './address-plan.ts';
 import {
   decodeLabels,
   decodePolicyLabels,
@@ -90,6 +91,11 @@ export function replicaNumberOf(replicaId: string): number {
 /** `namespace/name`, the way a volume is addressed everywhere. */
 export function addressOf(volume: VolumeName): string {
   return `${volume.namespace}/${volume.name}`;
+}
+
+/** What tells the addresses of its processes. */
+export function placeOf({ spec, slot }: Pick<VolumeRecord, 'spec' | 'slot'>): VolumePlace {
+  return { id: spec.id, slot };
 }
 
 /** Takes notice of replicas that have come to be in sync, or are not asked for any more. */

@@ -6,7 +6,7 @@ import type { EventLog } from '../events/event-log.ts';
 import type { Endpoint } from '../model/address-plan.ts';
 import { explainChange } from '../model/explain.ts';
 import type { StartedInstance } from '../model/instance.ts';
-import { addressOf, type RemovedCopy, type VolumeRecord } from '../model/volume.ts';
+import { addressOf, placeOf, type RemovedCopy, type VolumeRecord } from '../model/volume.ts';
 import { type Action, type CopyEdit, isCopyEdit } from '../plan/actions.ts';
 import { restartDelayMs } from '../plan/backoff.ts';
 import type { Observed } from '../plan/observed.ts';
@@ -155,7 +155,7 @@ export class Reconciler {
     const known = this.#notes.get(address) ?? [];
     for (const note of notes) if (!known.includes(note)) this.#tell(address, note);
     this.#notes.set(address, notes);
-    if (needsStatus) this.#status.ask(address, platform.addresses.controllerAdmin(record.slot));
+    if (needsStatus) this.#status.ask(address, platform.addresses.controllerAdmin(placeOf(record)));
     else this.#status.forget(address);
     for (const action of actions) {
       if (!isCopyEdit(action)) await this.#act(record, action);

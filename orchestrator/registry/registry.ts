@@ -7,7 +7,7 @@ import type { Policy } from '../model/labels.ts';
 import { type NodeRecord, type NodeUse, nameNodes, nextUse } from '../model/node.ts';
 import type { Rule } from '../model/rule.ts';
 import type { VolumeUpdate } from '../model/update.ts';
-import { addressOf, type VolumeRecord, type VolumeRequest } from '../model/volume.ts';
+import { addressOf, placeOf, type VolumeRecord, type VolumeRequest } from '../model/volume.ts';
 import type { CopyEdit } from '../plan/actions.ts';
 import { type NodeLoad, whyNoNewCopies } from '../plan/placement.ts';
 import {
@@ -226,11 +226,11 @@ export class Registry {
     await this.settle();
     this.#store.checkUsable();
     const record = this.require(address);
-    const { spec, slot, membership, revision, leaving, goneInstances, chap } = record;
+    const { spec, membership, revision, leaving, goneInstances, chap } = record;
     const volume = { ...spec, replicas: record.establishedReplicas };
     const addresses = Object.entries(membership.copies).map(([replicaId, { node }]) => [
       replicaId,
-      plan.replica(slot, node),
+      plan.replica(placeOf(record), { replicaId, node }),
     ]);
     return {
       ...{ revision, volume, membership, leaving, goneInstances, chap },

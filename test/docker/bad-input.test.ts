@@ -203,7 +203,11 @@ test('containers of another installation keep their names, and the newcomer is t
   const wish = { ...name, size: '16Mi', labels: {} };
   const first = await start('first', ['one']);
   await first.api.createVolume(wish);
-  const before = await containerIds();
+  // The spare comes after the answer: what is counted must be all there is to come.
+  const before = await eventually('the spare is there', async () => {
+    const found = await containerIds();
+    return found.some((line) => line.endsWith(' created')) ? found : undefined;
+  });
   await first.kill();
   const second = await start('second', ['other']);
   try {

@@ -88,8 +88,8 @@ export function networkOptions(
 export function privateAddressOf({ networks }: ContainerContext, spec: ProcessSpec): string {
   const { addresses } = networks;
   return spec.role === 'controller'
-    ? addresses.portal(spec.slot).host
-    : addresses.replica(spec.slot, spec.node).host;
+    ? addresses.portal(spec).host
+    : addresses.replica(spec, spec).host;
 }
 
 /** A run of a controller; each run has a container of its own, because each is another instance. */

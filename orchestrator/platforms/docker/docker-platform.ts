@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { assert } from '../../../replica/common/assert.ts';
 import { KeelsonError, messageOf } from '../../../replica/common/errors.ts';
 import type { Log } from '../../../replica/common/log.ts';
+import type { SlotPlan } from '../../model/address-plan.ts';
 import { copyDirectoryName } from '../../model/layout.ts';
 import type { NodeRecord } from '../../model/node.ts';
 import { addressOf, type RemovedCopy, type VolumeRecord } from '../../model/volume.ts';
@@ -44,7 +45,7 @@ const SIGNALS: Readonly<Record<number, string>> = { 6: 'SIGABRT', 9: 'SIGKILL', 
  */
 export class DockerPlatform implements Platform {
   readonly name = 'docker';
-  readonly addresses: Platform['addresses'];
+  readonly addresses: SlotPlan;
   readonly #options: DockerPlatformOptions;
   readonly #nodes: DockerNodes;
   readonly #networks: VolumeNetworks;
@@ -55,7 +56,7 @@ export class DockerPlatform implements Platform {
   readonly #lost: LostInstances;
   readonly #cutOff = new CutOffControllers({
     isCutOff: (run) => this.#isCutOff(run),
-    portalOf: ({ spec }) => this.addresses.portal(spec.slot),
+    portalOf: ({ spec }) => this.addresses.portal(spec),
     onLost: (run) => this.#onLost(run),
   });
   #isOpen = false;

@@ -1,5 +1,5 @@
 import { KeelsonError } from '../../../replica/common/errors.ts';
-import { type AddressPlan, planByHost } from '../../model/address-plan.ts';
+import { planByHost, type SlotPlan } from '../../model/address-plan.ts';
 
 /**
  * Who listens where on a Docker engine (ADR 0023). Every volume has a slot S and with it a private
@@ -11,7 +11,7 @@ import { type AddressPlan, planByHost } from '../../model/address-plan.ts';
  *   P.S.128 on   whatever else somebody puts into it
  */
 export interface PrivateNetworks {
-  readonly addresses: AddressPlan;
+  readonly addresses: SlotPlan;
   subnet(slot: number): string;
   /** For those who come without an address: ours must be free when a container of ours is down. */
   range(slot: number): string;

@@ -5,7 +5,7 @@ import {
   ISCSI_PORT,
   REPLICATION_PORT,
 } from '../../../replica/common/limits.ts';
-import type { AddressPlan, Endpoint } from '../../model/address-plan.ts';
+import type { Endpoint, SlotPlan } from '../../model/address-plan.ts';
 import { MAX_NODES, MAX_SLOTS } from '../../model/layout.ts';
 import type { ProcessSpec } from '../../plan/processes.ts';
 
@@ -18,7 +18,7 @@ import type { ProcessSpec } from '../../plan/processes.ts';
  *   24000 + 32 S + n-1   the volume's replica on node n
  */
 export interface PublishedAddresses {
-  readonly addresses: AddressPlan;
+  readonly addresses: SlotPlan;
   /** Of a controller on this node. */
   portalOn(slot: number, node: string): Endpoint;
   /** Which ports of its node lead to a process. */
@@ -51,10 +51,10 @@ export function publishedAddresses(options: {
     host: addressOf(node),
     port: ADMIN_BASE + slot,
   });
-  const addresses: AddressPlan = {
-    portal: (slot) => portalOn(slot, controllerNode(slot)),
-    controllerAdmin: (slot) => adminOn(slot, controllerNode(slot)),
-    replica: (slot, node) => ({
+  const addresses: SlotPlan = {
+    portal: ({ slot }) => portalOn(slot, controllerNode(slot)),
+    controllerAdmin: ({ slot }) => adminOn(slot, controllerNode(slot)),
+    replica: ({ slot }, { node }) => ({
       host: addressOf(node),
       port: REPLICA_BASE + slot * MAX_NODES + numberOf(node) - 1,
     }),
@@ -64,7 +64,7 @@ export function publishedAddresses(options: {
     portalOn,
     bindings(spec, node) {
       if (spec.role === 'replica') {
-        return { [`${REPLICATION_PORT}/tcp`]: [bindTo(addresses.replica(spec.slot, node))] };
+        return { [`${REPLICATION_PORT}/tcp`]: [bindTo(addresses.replica(spec, { node }))] };
       }
       return {
         [`${ISCSI_PORT}/tcp`]: [bindTo(portalOn(spec.slot, node))],

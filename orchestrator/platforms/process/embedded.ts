@@ -75,9 +75,12 @@ async function noteGone(registry: Registry): Promise<void> {
   }
 }
 
+/** The place of a new installation's first volume. */
+const FIRST = { slot: 0 };
+
 function demoEndpoints({ nodes }: Registry): Endpoint[] {
-  const replicas = nodes.map(({ name }) => LOOPBACK_ADDRESSES.replica(0, name));
-  return [LOOPBACK_ADDRESSES.portal(0), ...replicas];
+  const replicas = nodes.map(({ name }) => LOOPBACK_ADDRESSES.replica(FIRST, { node: name }));
+  return [LOOPBACK_ADDRESSES.portal(FIRST), ...replicas];
 }
 
 function endpointsOf(record: VolumeRecord): Endpoint[] {

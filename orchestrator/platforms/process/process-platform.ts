@@ -59,7 +59,7 @@ export class ProcessPlatform implements Platform {
     return this.#options.nodes.map(({ name }) => ({
       name,
       down: this.#whyDown(name),
-      address: this.addresses.replica(0, name).host,
+      address: this.addresses.replica({ slot: 0 }, { node: name }).host,
       directory: nodeDirectory(this.#options.root, name),
     }));
   }
@@ -232,6 +232,6 @@ function nodeDirectory(root: string, node: string): string {
 /** Where a process of the embedded platform listens. */
 export function endpointOf(spec: ProcessSpec): Endpoint {
   return spec.role === 'controller'
-    ? LOOPBACK_ADDRESSES.portal(spec.slot)
-    : LOOPBACK_ADDRESSES.replica(spec.slot, spec.node);
+    ? LOOPBACK_ADDRESSES.portal(spec)
+    : LOOPBACK_ADDRESSES.replica(spec, spec);
 }

@@ -9,17 +9,20 @@ const networks = privateNetworks('10.213', (node) => Number(node));
 test('each volume has a network of its own, with all its processes in it', () => {
   const { addresses } = networks;
   expect([networks.subnet(7), networks.gateway(7)]).toEqual(['10.213.7.0/24', '10.213.7.1']);
-  expect(addresses.portal(7)).toEqual({ host: '10.213.7.2', port: 3260 });
-  expect(addresses.controllerAdmin(7)).toEqual({ host: '10.213.7.2', port: 3261 });
-  expect(addresses.replica(7, '3')).toEqual({ host: '10.213.7.13', port: 5703 });
+  expect(addresses.portal({ slot: 7 })).toEqual({ host: '10.213.7.2', port: 3260 });
+  expect(addresses.controllerAdmin({ slot: 7 })).toEqual({ host: '10.213.7.2', port: 3261 });
+  expect(addresses.replica({ slot: 7 }, { node: '3' })).toEqual({
+    host: '10.213.7.13',
+    port: 5703,
+  });
 });
 
 test('no address is there twice, on the largest installation', () => {
   const hosts = new Set<string>();
   for (let slot = 0; slot < MAX_SLOTS; slot += 1) {
-    hosts.add(networks.gateway(slot)).add(networks.addresses.portal(slot).host);
+    hosts.add(networks.gateway(slot)).add(networks.addresses.portal({ slot }).host);
     for (let node = 1; node <= MAX_NODES; node += 1) {
-      hosts.add(networks.addresses.replica(slot, String(node)).host);
+      hosts.add(networks.addresses.replica({ slot }, { node: String(node) }).host);
     }
   }
   expect(hosts.size).toBe(MAX_SLOTS * (2 + MAX_NODES));

@@ -11,19 +11,22 @@ const published = publishedAddresses({
 
 test('every process is reached at its node, by a port of its own', () => {
   const { addresses, portalOn } = published;
-  expect(addresses.portal(7)).toEqual({ host: '192.0.2.2', port: 13_267 });
+  expect(addresses.portal({ slot: 7 })).toEqual({ host: '192.0.2.2', port: 13_267 });
   expect(portalOn(7, 'node1')).toEqual({ host: '192.0.2.1', port: 13_267 });
-  expect(addresses.controllerAdmin(7)).toEqual({ host: '192.0.2.2', port: 13_607 });
-  expect(addresses.replica(7, 'node3')).toEqual({ host: '192.0.2.3', port: 24_226 });
+  expect(addresses.controllerAdmin({ slot: 7 })).toEqual({ host: '192.0.2.2', port: 13_607 });
+  expect(addresses.replica({ slot: 7 }, { node: 'node3' })).toEqual({
+    host: '192.0.2.3',
+    port: 24_226,
+  });
 });
 
 test('no port is there twice, even if all nodes have the same address', () => {
   const { addresses } = published;
   const ports = new Set<number>();
   for (let slot = 0; slot < MAX_SLOTS; slot += 1) {
-    ports.add(addresses.portal(slot).port).add(addresses.controllerAdmin(slot).port);
+    ports.add(addresses.portal({ slot }).port).add(addresses.controllerAdmin({ slot }).port);
     for (let node = 1; node <= MAX_NODES; node += 1) {
-      ports.add(addresses.replica(slot, `node${node}`).port);
+      ports.add(addresses.replica({ slot }, { node: `node${node}` }).port);
     }
   }
   expect(ports.size).toBe(MAX_SLOTS * (2 + MAX_NODES));
