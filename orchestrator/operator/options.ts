@@ -1,0 +1,26 @@
+import type { Clock } from '../../replica/common/clock.ts';
+import type { Log } from '../../replica/common/log.ts';
+import type { Installation } from '../installation/installation.ts';
+import type { Informer, KubeApi } from '../kubernetes/kube-api.ts';
+import type { KubeNode, RuleObject, VolumeObject } from '../kubernetes/objects.ts';
+
+/** What `startOperator` (operator.ts) stands on; only the pod that leads calls it. */
+export interface OperatorOptions {
+  readonly api: KubeApi;
+  readonly installation: Installation;
+  /** The same that the store reads, made before: it has seen a change before we look at it. */
+  readonly volumes: Informer<VolumeObject>;
+  readonly rules: Informer<RuleObject>;
+  readonly nodes: Informer<KubeNode>;
+  /** This pod's: who reports, in Events. */
+  readonly podName: string;
+  readonly clock: Clock;
+  /** The time of day, for conditions and Events. */
+  readonly now: () => Date;
+  readonly log: Log;
+}
+
+export interface Operator {
+  /** Looks at nothing any more. What is being written is finished first. */
+  close(): Promise<void>;
+}
