@@ -23,6 +23,7 @@ export default {
     project('tidy', patient),
     project('e2e', { setupFilesAfterEnv: [...patient.setupFilesAfterEnv, documented] }),
     project('docker', patient),
+    project('kubernetes', patient),
   ],
   reporters: ['default', '<rootDir>/test/support/summary-reporter.mjs'],
 };

@@ -1,5 +1,5 @@
+import { VerifiedVolume } from '../support/verified-volume.ts';
 import { DockerInstallation } from './support/docker-installation.ts';
-import { VerifiedVolume } from './support/verified-volume.ts';
 
 /** An engine as most people have it: it stops its containers when it ends, and when it was killed. */
 const NAME = { namespace: 'default', name: 'restart' };

@@ -18,21 +18,25 @@ export async function run(
     cwd?: string;
     /** Beside the environment of this process. */
     environment?: Readonly<Record<string, string>>;
+    /** What it reads; nothing unless given. */
+    input?: string;
     onOutput?: (text: string) => void;
   } = {},
 ): Promise<Finished> {
   const child = spawn(command, args, {
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: [options.input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
     env: { ...process.env, ...options.environment },
   });
+  child.stdin?.on('error', () => undefined); // it did not want to read all of it
+  child.stdin?.end(options.input);
   let stdout = '';
   let stderr = '';
-  child.stdout.on('data', (chunk: Buffer) => {
+  child.stdout?.on('data', (chunk: Buffer) => {
     stdout += chunk.toString();
     options.onOutput?.(chunk.toString());
   });
-  child.stderr.on('data', (chunk: Buffer) => {
+  child.stderr?.on('data', (chunk: Buffer) => {
     stderr += chunk.toString();
     options.onOutput?.(chunk.toString());
   });

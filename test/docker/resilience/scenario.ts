@@ -2,9 +2,9 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { VolumeView } from '../../../orchestrator/model/view.ts';
 import { LABELS } from '../../../orchestrator/platforms/docker/container-labels.ts';
 import { eventually } from '../../support/child.ts';
+import { VerifiedVolume, type VerifiedVolumeOptions } from '../../support/verified-volume.ts';
 import type { DockerInstallation } from '../support/docker-installation.ts';
 import type { StartLog } from '../support/start-log.ts';
-import { VerifiedVolume, type VerifiedVolumeOptions } from '../support/verified-volume.ts';
 import { SyncMeter } from './stopwatch.ts';
 
 export interface Scenario {

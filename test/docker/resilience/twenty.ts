@@ -1,4 +1,4 @@
-import { VerifiedVolume } from '../support/verified-volume.ts';
+import { VerifiedVolume } from '../../support/verified-volume.ts';
 import type { Scenario, Stage } from './scenario.ts';
 import { untilPortalAnswers } from './stopwatch.ts';
 

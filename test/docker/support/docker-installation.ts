@@ -10,6 +10,7 @@ import { LABELS } from '../../../orchestrator/platforms/docker/container-labels.
 import { eventually, runOk } from '../../support/child.ts';
 import { type Dockerd, type DockerdOptions, startDockerd } from '../../support/dockerd.ts';
 import { imagesFor } from '../../support/dockerd-images.ts';
+import type { VolumeHost, VolumeWish } from '../../support/verified-volume.ts';
 import { EngineDoor } from './engine-door.ts';
 import { Orchestrator } from './orchestrator.ts';
 
@@ -31,7 +32,7 @@ const HEALTHY_LIMIT_MS = 120_000;
 const DEFAULT_REPLACE_AFTER_SECONDS = 60;
 
 /** An engine of the test, declared as several nodes, and an orchestrator that can be killed. */
-export class DockerInstallation {
+export class DockerInstallation implements VolumeHost {
   readonly dockerd: Dockerd;
   readonly dataDir: string;
   readonly #nodes: readonly TestNode[];
@@ -172,6 +173,19 @@ export class DockerInstallation {
   async withEngine(work: () => Promise<void>): Promise<void> {
     this.#onEngineStart.push(work);
     await work();
+  }
+
+  createVolume(name: VolumeName, wish: VolumeWish): Promise<VolumeView> {
+    return this.api.createVolume({ ...name, ...wish });
+  }
+
+  deleteVolume(name: VolumeName): Promise<void> {
+    return this.api.deleteVolume(name, { isForced: true });
+  }
+
+  differenceOf(volume: VolumeView, node: string, otherNode: string): Promise<string> {
+    const files = [node, otherNode].map((name) => this.dataFileOf(volume, name));
+    return this.dockerd.inside('sh', ['-c', 'cmp "$1" "$2" 2>&1 || true', 'sh', ...files]);
   }
 
   dataFileOf(volume: VolumeView, node: string): string {

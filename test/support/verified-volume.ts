@@ -1,17 +1,32 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import type { VolumeView } from '../../../orchestrator/model/view.ts';
-import type { VolumeName } from '../../../orchestrator/model/volume.ts';
-import { BLOCK_BYTES } from '../../../replica/common/limits.ts';
-import { Initiator } from '../../chaos/initiator/initiator.ts';
-import type { Target } from '../../chaos/initiator/login.ts';
-import { Tally } from '../../chaos/tally.ts';
-import { Verdict } from '../../chaos/verdict.ts';
-import { Workload } from '../../chaos/workload.ts';
-import { eventually } from '../../support/child.ts';
-import { SeededRandom } from '../../support/random.ts';
-import type { DockerInstallation } from './docker-installation.ts';
+import type { VolumeView } from '../../orchestrator/model/view.ts';
+import type { VolumeName } from '../../orchestrator/model/volume.ts';
+import { BLOCK_BYTES } from '../../replica/common/limits.ts';
+import { Initiator } from '../chaos/initiator/initiator.ts';
+import type { Target } from '../chaos/initiator/login.ts';
+import { Tally } from '../chaos/tally.ts';
+import { Verdict } from '../chaos/verdict.ts';
+import { Workload } from '../chaos/workload.ts';
+import { eventually } from './child.ts';
+import { SeededRandom } from './random.ts';
+
+/** Who makes volumes, and gets at their copies. */
+export interface VolumeHost {
+  createVolume(name: VolumeName, wish: VolumeWish): Promise<unknown>;
+  deleteVolume(name: VolumeName): Promise<void>;
+  /** All of its copies in sync and connected. */
+  whenHealthy(name: VolumeName): Promise<VolumeView>;
+  /** Where two copies of it differ, byte by byte, in words; empty where they do not. */
+  differenceOf(view: VolumeView, node: string, otherNode: string): Promise<string>;
+}
+
+export interface VolumeWish {
+  readonly size: string;
+  readonly labels: Readonly<Record<string, string>>;
+}
 
 export interface VerifiedVolumeOptions {
+  readonly namespace?: string;
   readonly name: string;
   readonly replicas?: number;
   readonly mebibytes?: number;
@@ -27,7 +42,7 @@ const MEBIBYTES = 64;
 const ANSWER_LIMIT_MS = 60_000;
 const SAME_LIMIT_MS = 15_000;
 /** Of the initiator's name: each volume has its own. */
-const INITIATOR = 'iqn.2026-11.io.keelson:docker';
+const INITIATOR = 'iqn.2026-11.io.keelson:verified';
 
 /**
  * Refusals that no application ever sees: its kernel sends the command again (SAM-5 5.3.1, SPC-4
@@ -40,20 +55,20 @@ export class VerifiedVolume {
   readonly name: VolumeName;
   readonly view: VolumeView;
   readonly tally = new Tally();
-  readonly #installation: DockerInstallation;
+  readonly #host: VolumeHost;
   readonly #verdict = new Verdict();
   readonly #initiator: Initiator;
   readonly #workload: Workload;
   readonly #sessions: string[] = [];
 
   private constructor(
-    installation: DockerInstallation,
+    host: VolumeHost,
     view: VolumeView,
-    { name, depth = DEPTH }: VerifiedVolumeOptions,
+    { name, namespace = 'default', depth = DEPTH }: VerifiedVolumeOptions,
   ) {
-    this.name = { namespace: 'default', name };
+    this.name = { namespace, name };
     this.view = view;
-    this.#installation = installation;
+    this.#host = host;
     const initiatorName = `${INITIATOR}.${name}`;
     this.#initiator = new Initiator({ ...targetOf(view), initiatorName }, (text) =>
       this.#sessions.push(`${Math.round(performance.now())} ${text}`),
@@ -66,16 +81,19 @@ export class VerifiedVolume {
     });
   }
 
-  static async create(
-    installation: DockerInstallation,
-    options: VerifiedVolumeOptions,
-  ): Promise<VerifiedVolume> {
-    const { name, replicas = 2, mebibytes = MEBIBYTES } = options;
-    const volume = { namespace: 'default', name };
+  static async create(host: VolumeHost, options: VerifiedVolumeOptions): Promise<VerifiedVolume> {
+    const { name, namespace = 'default', replicas = 2, mebibytes = MEBIBYTES } = options;
+    const volume = { namespace, name };
     const labels = { 'keelson.io/replicas': String(replicas), ...options.labels };
-    await installation.api.createVolume({ ...volume, size: `${mebibytes}Mi`, labels });
-    const view = await installation.whenHealthy(volume);
-    return new VerifiedVolume(installation, view, options);
+    await host.createVolume(volume, { size: `${mebibytes}Mi`, labels });
+    const view = await host.whenHealthy(volume);
+    return new VerifiedVolume(host, view, options);
+  }
+
+  /** One that is there already and holds nothing. */
+  static async adopt(host: VolumeHost, options: VerifiedVolumeOptions): Promise<VerifiedVolume> {
+    const { name, namespace = 'default' } = options;
+    return new VerifiedVolume(host, await host.whenHealthy({ namespace, name }), options);
   }
 
   /** With a name of its own, so that it is in nobody's way. */
@@ -131,16 +149,19 @@ export class VerifiedVolume {
   async checkCopies(): Promise<void> {
     await this.#workload.verify();
     this.#check();
-    const view = await this.#installation.whenHealthy(this.name);
-    const [first = '', ...others] = view.copies.map(({ node }) =>
-      this.#installation.dataFileOf(view, node),
-    );
-    for (const other of others) await this.#expectSame(first, other);
+    const view = await this.#host.whenHealthy(this.name);
+    const [first = '', ...others] = view.copies.map(({ node }) => node);
+    for (const other of others) await this.#expectSame(view, first, other);
+  }
+
+  /** Logs out; the volume stays. */
+  async end(): Promise<void> {
+    await this.#initiator.stop();
   }
 
   async remove(): Promise<void> {
-    await this.#initiator.stop();
-    await this.#installation.api.deleteVolume(this.name, { isForced: true });
+    await this.end();
+    await this.#host.deleteVolume(this.name);
   }
 
   /** For a test that failed: neither its I/O nor its processes are to disturb the next one. */
@@ -150,13 +171,12 @@ export class VerifiedVolume {
   }
 
   /** A write whose session was lost may still be on its way to a copy: hence the short patience. */
-  async #expectSame(one: string, other: string): Promise<void> {
+  async #expectSame(view: VolumeView, one: string, other: string): Promise<void> {
     let difference = '';
     await eventually(
-      `${one} and ${other} are the same`,
+      `the copies on ${one} and ${other} are the same`,
       async () => {
-        const compare = ['-c', 'cmp "$1" "$2" 2>&1 || true', 'sh', one, other];
-        difference = await this.#installation.dockerd.inside('sh', compare);
+        difference = await this.#host.differenceOf(view, one, other);
         return difference === '' ? true : undefined;
       },
       { withinMs: SAME_LIMIT_MS, everyMs: 500 },

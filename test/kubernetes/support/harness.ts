@@ -1,0 +1,87 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { run, runOk } from '../../support/child.ts';
+import type { HarnessPlace } from './suite.ts';
+
+/** Where the harness keeps what it builds and what runs, unless told otherwise; see its README. */
+const { KUBE_CACHE = '/var/cache/kube-harness', KUBE_DIR = '/var/lib/kube-harness' } = process.env;
+const { KEELSON_KUBE = '../shared/kube/kube' } = process.env;
+
+/** The first time it builds Kubernetes, on a machine that is busy with our other tests. */
+const UP_LIMIT_MS = 45 * 60_000;
+
+const START_TIME_FIELD = 22;
+
+/** The cluster of `kube`, which brings up a real Kubernetes with nodes that can be killed. */
+export class Harness {
+  readonly place: HarnessPlace;
+
+  constructor(place: HarnessPlace) {
+    this.place = place;
+  }
+
+  /** undefined: it is neither beside the checkout nor where KEELSON_KUBE says. */
+  static find(): Harness | undefined {
+    const command = resolve(KEELSON_KUBE);
+    return existsSync(command) ? new Harness({ command, directory: resolve(KUBE_DIR) }) : undefined;
+  }
+
+  get kubeconfig(): string {
+    return join(this.place.directory, 'kubeconfig');
+  }
+
+  async isUp(): Promise<boolean> {
+    const { code } = await run(this.place.command, ['exec', 'true']);
+    return code === 0;
+  }
+
+  /** Waits for a build that is under way, as ensure-peers.ts starts one. */
+  async up(): Promise<void> {
+    const lock = join(KUBE_CACHE, '.lock');
+    if (existsSync(lock)) await runOk('flock', [lock, 'true'], { timeoutMs: UP_LIMIT_MS });
+    const show = (text: string) => void process.stdout.write(text);
+    const { code, stderr } = await run(this.place.command, ['up'], {
+      ...{ timeoutMs: UP_LIMIT_MS, onOutput: show },
+    });
+    if (code !== 0) {
+      throw new Error(`bring up a cluster with ${this.place.command} up: it failed: ${stderr}`);
+    }
+  }
+
+  async down(): Promise<void> {
+    await runOk(this.place.command, ['down']);
+  }
+
+  call(...words: readonly string[]): Promise<string> {
+    return runOk(this.place.command, words, { timeoutMs: 180_000 });
+  }
+
+  nodeNames(): string[] {
+    return readFileSync(join(this.place.directory, 'names'), 'utf8').trim().split('\n');
+  }
+
+  /** What a node has as /var/lib: it can be read while the node is off. */
+  diskOf(node: string): string {
+    return join(this.place.directory, 'nodes', node, 'lib');
+  }
+
+  /** Stops what runs in the control plane under that name, as if it hung: `apiserver`, say. */
+  freeze(part: string): void {
+    process.kill(this.#pidOf(part), 'SIGSTOP');
+  }
+
+  thaw(part: string): void {
+    process.kill(this.#pidOf(part), 'SIGCONT');
+  }
+
+  /** Its number may be another process by now, hence the time of its start beside it. */
+  #pidOf(part: string): number {
+    const text = readFileSync(join(this.place.directory, 'pid', part), 'utf8');
+    const [pid = '', startTime] = text.trim().split(' ');
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8').replace(/^.*\) /, 'pid name ');
+    if (stat.split(' ')[START_TIME_FIELD - 1] !== startTime) {
+      throw new Error(`${part} of the cluster: expected process ${pid} to be it, it has ended`);
+    }
+    return Number(pid);
+  }
+}
