@@ -139,26 +139,46 @@ export interface Claim extends KubeObject {
     readonly resources?: { readonly requests?: { readonly storage?: string } };
     readonly selector?: unknown;
     readonly dataSource?: unknown;
+    readonly dataSourceRef?: unknown;
   };
   readonly status?: {
     readonly phase?: 'Pending' | 'Bound' | 'Lost';
     readonly capacity?: { readonly storage?: string };
+    readonly conditions?: readonly Condition[];
   };
 }
 
 export interface PersistentVolume extends KubeObject {
   readonly spec?: {
     readonly capacity?: { readonly storage?: string };
+    readonly accessModes?: readonly string[];
+    readonly volumeMode?: 'Filesystem' | 'Block';
     readonly claimRef?: {
+      readonly apiVersion?: string;
+      readonly kind?: string;
       readonly namespace?: string;
       readonly name?: string;
       readonly uid?: string;
     };
     readonly persistentVolumeReclaimPolicy?: 'Delete' | 'Retain' | 'Recycle';
     readonly storageClassName?: string;
-    readonly iscsi?: Readonly<Record<string, unknown>>;
+    readonly mountOptions?: readonly string[];
+    readonly iscsi?: IscsiSource;
   };
   readonly status?: { readonly phase?: string };
+}
+
+/** Kubernetes' own iSCSI volumes, as a PersistentVolume has them. */
+export interface IscsiSource {
+  /** `address:port` */
+  readonly targetPortal: string;
+  readonly iqn: string;
+  readonly lun: number;
+  readonly fsType?: string;
+  readonly readOnly?: boolean;
+  readonly chapAuthDiscovery?: boolean;
+  readonly chapAuthSession?: boolean;
+  readonly secretRef?: { readonly name: string; readonly namespace: string };
 }
 
 export interface StorageClass extends KubeObject {
