@@ -1,4 +1,3 @@
-import type { Clock } from '../../replica/common/clock.ts';
 import type { Log } from '../../replica/common/log.ts';
 import type { Installation } from '../installation/installation.ts';
 import type { Informer, KubeApi } from '../kubernetes/kube-api.ts';
@@ -12,9 +11,10 @@ export interface OperatorOptions {
   readonly volumes: Informer<VolumeObject>;
   readonly rules: Informer<RuleObject>;
   readonly nodes: Informer<KubeNode>;
+  /** The system namespace. */
+  readonly namespace: string;
   /** This pod's: who reports, in Events. */
   readonly podName: string;
-  readonly clock: Clock;
   /** The time of day, for conditions and Events. */
   readonly now: () => Date;
   readonly log: Log;
