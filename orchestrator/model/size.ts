@@ -60,6 +60,13 @@ export function formatSize(sizeBytes: number): string {
   return `${Number(value.toFixed(1))}${units[unitIndex]}`;
 }
 
+/** The size exactly, as Kubernetes writes it: `1Gi`, `1536Mi`. `parseSize` reads it back. */
+export function formatQuantity(sizeBytes: number): string {
+  const units = ['Ti', 'Gi', 'Mi', 'Ki'] as const; // whole blocks are whole Ki
+  const unit = units.find((name) => sizeBytes % (UNIT_BYTES[name] ?? 1) === 0) ?? 'Ki';
+  return `${sizeBytes / (UNIT_BYTES[unit] ?? 1)}${unit}`;
+}
+
 function invalid(text: string, why: string): KeelsonError {
   return new KeelsonError('INVALID_ARGUMENT', `size ${JSON.stringify(text)}: ${why}`);
 }

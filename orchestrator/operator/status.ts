@@ -1,6 +1,7 @@
 import type { Health } from '../../controller/protocol/status.ts';
 import type { MergePatch } from '../kubernetes/kube-api.ts';
 import type { Condition, VolumeObject } from '../kubernetes/objects.ts';
+import { formatQuantity } from '../model/size.ts';
 import type { CopyView, VolumeView } from '../model/view.ts';
 import { conditionsIn, type Finding, withFindings } from './conditions.ts';
 import { ACCEPTED, type Deletion, type Verdict } from './verdict.ts';

@@ -1,4 +1,4 @@
-import { formatSize, parseSize } from '../../../../orchestrator/model/size.ts';
+import { formatQuantity, formatSize, parseSize } from '../../../../orchestrator/model/size.ts';
 
 const GIB = 1024 ** 3;
 
@@ -40,5 +40,15 @@ describe('N8 a size', () => {
       '1.5GiB',
       '64TiB',
     ]);
+  });
+
+  test.each([
+    [GIB, '1Gi'],
+    [1.5 * GIB, '1536Mi'],
+    [2048 * GIB, '2Ti'],
+    [500_002_816, '488284Ki'],
+  ])('of %d bytes is exact as a quantity, %s', (sizeBytes, quantity) => {
+    expect(formatQuantity(sizeBytes)).toBe(quantity);
+    expect(parseSize(quantity)).toBe(sizeBytes);
   });
 });
