@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { CONTROLLER_ADMIN_PORT, ISCSI_PORT } from '../../replica/common/limits.ts';
 import {
   invalidOption,
@@ -11,6 +12,7 @@ import {
   type ChapCredentials,
   whyInvalidChap,
 } from '../protocol/chap-credentials.ts';
+import { instanceIdIn, MAX_INSTANCE_ID_CHARS, SUFFIX_CHARS } from '../protocol/instance-id.ts';
 
 export interface ControllerOptions {
   readonly namespace: string;
@@ -30,7 +32,8 @@ export interface ControllerOptions {
 }
 
 const OPTIONS = [
-  ...(['volume', 'instance-id', 'registry', 'portal', 'listen', 'port', 'admin-port'] as const),
+  ...(['volume', 'instance-id', 'instance-prefix', 'registry', 'portal'] as const),
+  ...(['listen', 'port', 'admin-port'] as const),
 ];
 
 /**
@@ -51,7 +54,7 @@ export function readOptions(
   return {
     namespace,
     name,
-    instanceId: readInstanceId(required('instance-id')),
+    instanceId: readInstanceId(optional('instance-id'), optional('instance-prefix')),
     registry: readUrl(required('registry')),
     host: required('listen'),
     port: readPort('port', optional('port'), ISCSI_PORT),
@@ -80,9 +83,22 @@ function readChap(
   throw invalidOption(`KEELSON_CHAP_… in the environment: ${reason}`);
 }
 
-function readInstanceId(text: string): string {
-  if (/^[a-zA-Z0-9-]{1,64}$/.test(text)) return text;
-  throw invalidOption(`--instance-id: expected 1 to 64 letters, digits and -, got ${text}`);
+/** Its whole name, or the place that it is one of many in (instance-id.ts). */
+function readInstanceId(id: string | undefined, prefix: string | undefined): string {
+  if ((id === undefined) === (prefix === undefined)) {
+    const got = id === undefined ? 'none' : 'both';
+    throw invalidOption(`--instance-id, --instance-prefix: expected one of them, got ${got}`);
+  }
+  if (prefix === undefined) return checkInstanceId('instance-id', id ?? '', MAX_INSTANCE_ID_CHARS);
+  const maxChars = MAX_INSTANCE_ID_CHARS - 1 - SUFFIX_CHARS;
+  const place = checkInstanceId('instance-prefix', prefix, maxChars);
+  return instanceIdIn(place, randomBytes(SUFFIX_CHARS / 2).toString('hex'));
+}
+
+function checkInstanceId(option: string, text: string, maxChars: number): string {
+  if (/^[a-zA-Z0-9-]+$/.test(text) && text.length <= maxChars) return text;
+  const got = text.slice(0, 80);
+  throw invalidOption(`--${option}: expected 1 to ${maxChars} letters, digits and -, got ${got}`);
 }
 
 /** As SendTargets tells it (RFC 7143, section 13.8). */

@@ -1,3 +1,4 @@
+import { placeOfInstance } from '../protocol/instance-id.ts';
 import type { Copies, CopyEntry } from './copies.ts';
 import type { Timing } from './timing.ts';
 
@@ -21,9 +22,15 @@ export class Leases {
   #sent: { readonly seq: number; readonly sentMs: number }[] = [];
   #foreign: Foreign[] = [];
   #gone: ReadonlySet<string> = new Set();
+  #ownPlace: string | undefined;
 
   constructor(timing: Timing) {
     this.#timing = timing;
+  }
+
+  /** Who this controller is: those that began where it did have ended (ADR 0013). */
+  startAs(instanceId: string): void {
+    this.#ownPlace = placeOfInstance(instanceId);
   }
 
   heartbeatSent(seq: number, sentMs: number): void {
@@ -50,7 +57,7 @@ export class Leases {
     }
   }
 
-  /** These controllers have ended: whatever they hold, they read nothing any more. */
+  /** These controllers, or all of these places, have ended: they read nothing any more. */
   forget(goneInstances: readonly string[]): void {
     this.#gone = new Set(goneInstances);
   }
@@ -58,7 +65,13 @@ export class Leases {
   /** When no other controller can be reading any more; in the past if there is none. */
   get foreignUntilMs(): number {
     return this.#foreign
-      .filter(({ instanceId }) => !this.#gone.has(instanceId))
+      .filter(({ instanceId }) => !this.#isGone(instanceId))
       .reduce((latestMs, { untilMs }) => Math.max(latestMs, untilMs), 0);
+  }
+
+  #isGone(instanceId: string): boolean {
+    const place = placeOfInstance(instanceId);
+    if (place !== undefined && (place === this.#ownPlace || this.#gone.has(place))) return true;
+    return this.#gone.has(instanceId);
   }
 }

@@ -1,4 +1,5 @@
 import { readOptions } from '../../../../controller/io/options.ts';
+import { placeOfInstance } from '../../../../controller/protocol/instance-id.ts';
 
 const SECRET = 'ab'.repeat(32);
 const ARGUMENTS = {
@@ -38,6 +39,8 @@ test.each<[string, string | undefined]>([
   ['volume', 'a/b/c'],
   ['instance-id', undefined],
   ['instance-id', 'i 1'],
+  ['instance-id', 'i'.repeat(65)],
+  ['instance-prefix', 'both'],
   ['registry', undefined],
   ['registry', 'registry'],
   ['registry', 'https://registry'],
@@ -47,6 +50,17 @@ test.each<[string, string | undefined]>([
   ['colour', 'red'],
 ])('controller options refuse --%s %p in words that name it', (name, value) => {
   expect(() => read({ [name]: value })).toThrow(name);
+});
+
+test('a controller that is told where it runs names itself anew at each start', () => {
+  const prefix = '0e7d1b2c-3a4f-4b5c-8d6e-7f8091a2b3c4';
+  const ids = [1, 2].map(() => {
+    return read({ 'instance-id': undefined, 'instance-prefix': prefix }).instanceId;
+  });
+  for (const id of ids) expect(placeOfInstance(id)).toBe(prefix);
+  expect(ids[0]).not.toBe(ids[1]);
+  const tooLong = { 'instance-id': undefined, 'instance-prefix': 'p'.repeat(56) };
+  expect(() => read(tooLong)).toThrow('--instance-prefix: expected 1 to 55 letters');
 });
 
 test('controller options refuse a missing secret', () => {

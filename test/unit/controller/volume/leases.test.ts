@@ -63,4 +63,28 @@ describe('leases of other controllers (I7)', () => {
     leases.forget(['gone', 'zombie']);
     expect(leases.foreignUntilMs).toBe(0);
   });
+
+  test('are not waited for in the place of this one: they ended before it began', () => {
+    const leases = new Leases(TIMING);
+    leases.startAs('pod-a-00000002');
+    learn(leases, 0, ['pod-a-00000001', 500], ['pod-b-00000001', 100], ['pod-a', 50]);
+    expect(leases.foreignUntilMs).toBe(120);
+  });
+
+  test('are not waited for when all that began in their place has ended', () => {
+    const leases = new Leases(TIMING);
+    leases.startAs('pod-c-00000001');
+    learn(leases, 0, ['pod-a-00000001', 500], ['pod-a-00000002', 400], ['pod-b-00000001', 100]);
+    leases.forget(['pod-a']);
+    expect(leases.foreignUntilMs).toBe(120);
+  });
+
+  test('are waited for where no name tells a place', () => {
+    const leases = new Leases(TIMING);
+    const [mine, other] = ['6d1c0a2e-0000-4000-8000-0123456789ab', 'c2'];
+    leases.startAs(mine);
+    learn(leases, 0, ['6d1c0a2e-0000-4000-8000-ba9876543210', 100], [other, 200]);
+    leases.forget(['6d1c0a2e-0000-4000-8000', 'c']);
+    expect(leases.foreignUntilMs).toBe(240);
+  });
 });
