@@ -36,6 +36,7 @@ export const PURE_FOLDERS = [
   'orchestrator/model',
   'orchestrator/plan',
   'orchestrator/docker-driver/core',
+  'orchestrator/provisioner/core',
 ] as const;
 
 /** Everything that git has or would take, so that a file is judged before its first commit. */
