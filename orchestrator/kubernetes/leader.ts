@@ -74,6 +74,8 @@ export class LeaderElection {
   /** Ours, as we wrote it last; undefined when somebody may have changed it since. */
   #held: Lease | undefined;
   #sighting: Sighting | undefined;
+  #holder: string | undefined;
+  #holder: string | undefined;
   #isFailing = false;
 
   constructor(options: LeaderElectionOptions) {
@@ -86,6 +88,16 @@ export class LeaderElection {
 
   get isLeading(): boolean {
     return this.#state === 'leader';
+  }
+
+  /** Who has the Lease, as far as we know; undefined: nobody had it when we looked last. */
+  get holder(): string | undefined {
+    return this.#holder;
+  }
+
+  /** Whom we saw last with the Lease, which may be ourselves; undefined: nobody, as far as we know. */
+  get holder(): string | undefined {
+    return this.#holder;
   }
 
   /** Resolves when we lead; rejects if we are closed before. */
@@ -136,12 +148,15 @@ export class LeaderElection {
   async #step(): Promise<void> {
     const { api, lease: name, candidate } = this.#options;
     const lease = this.#held ?? (await this.#within(api.get(LEASES, name)));
+    const holder = lease?.spec?.holderIdentity ?? '';
+    this.#holder = holder === '' ? undefined : holder;
     if (lease === undefined) {
       const fresh: Lease = { metadata: name, spec: this.#specAfter(undefined) };
       this.#hold(await this.#within(api.create(LEASES, fresh)));
       return;
     }
     const holder = lease.spec?.holderIdentity ?? '';
+    this.#holder = holder === '' ? undefined : holder;
     const isLeader = this.#state === 'leader';
     const isFree = holder === '' || holder === candidate || (!isLeader && this.#hasRunOut(lease));
     if (isFree) {
@@ -154,6 +169,8 @@ export class LeaderElection {
 
   #hold(lease: Lease): void {
     this.#held = lease;
+    this.#holder = this.#options.candidate;
+    this.#holder = this.#options.candidate;
     if (this.#state !== 'candidate') return;
     this.#state = 'leader';
     this.#options.log.info('leading', { candidate: this.#options.candidate });
