@@ -19,7 +19,7 @@ import { decodeMembership, type Membership } from './membership.ts';
  * What the orchestrator tells a controller of its volume.
  *
  *   GET /v1/registry/NAMESPACE/NAME             → 200 Registration
- *   GET /v1/registry/NAMESPACE/NAME?after=N     → 200 Registration, as soon as its revision is not N,
+ *   GET /v1/registry/NAMESPACE/NAME?after=N     → 200 Registration, as soon as its revision is above N,
  *                                                 or as it is after REGISTRATION_POLL_MS
  *   PUT /v1/registry/NAMESPACE/NAME/membership  Membership, whose `version` is the current one + 1
  *                                               → 200 Membership as stored

@@ -13,7 +13,8 @@ export type Change = 'created' | 'updated' | 'unchanged';
 /**
  * Makes one volume or rule what its document says. The document says all of it: labels that it does
  * not have are taken away. Only size and CHAP stay as they are when it does not speak of them: what
- * was grown or protected by hand must not be undone by leaving a line out.
+ * was grown or protected by hand must not be undone by leaving a line out. Defaults and placement count
+ * for a new volume alone.
  *
  * Errors: those of the client.
  */
@@ -31,7 +32,13 @@ async function applyVolume(
   const existing = await found(client.volume({ namespace, name }));
   const wish = { namespace, name, labels, ...(chap === undefined ? {} : { chap }) };
   if (existing === undefined) {
-    await client.createVolume({ ...wish, ...(size === undefined ? {} : { size }) });
+    const { defaults, preferredNode } = manifest;
+    await client.createVolume({
+      ...wish,
+      ...(size === undefined ? {} : { size }),
+      ...(defaults === undefined ? {} : { defaults }),
+      ...(preferredNode === undefined ? {} : { preferredNode }),
+    });
     return 'created';
   }
   const difference = differenceOf(existing, manifest);

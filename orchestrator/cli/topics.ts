@@ -50,6 +50,10 @@ const MANIFESTS = `What keelson apply reads: YAML documents, the same as the Kub
     initiators: [iqn.2026-11.com.example:host1]
     sanitize: refuse
     chapSecretFile: data.chap
+    placement:
+      preferredNode: node1
+    defaults:
+      keelson.io/replicas: "1"
   ---
   apiVersion: keelson.io/v1alpha1
   kind: Rule
@@ -66,7 +70,9 @@ const MANIFESTS = `What keelson apply reads: YAML documents, the same as the Kub
 All but the name may be left out. A document says all of it: a label that it does not have, or a field
 of spec that stands for one, is taken away from a volume that has it. Only size and CHAP stay as they
 are when the document does not speak of them. chapSecretFile is a file as keelson help chap tells,
-beside the document. A field that is not known is an error, so that a misspelt one is found.
+beside the document; in a cluster chapSecretRef names a Secret instead. placement and defaults count for
+a new volume alone: the node of its first copy, and labels that count where neither the volume nor a rule
+says anything. A field that is not known is an error, so that a misspelt one is found.
 `;
 
 const EXIT_CODE_LINES = Object.values(EXIT_CODES)

@@ -20,6 +20,8 @@ export interface VolumeWish extends VolumeName {
   /** Labels that count where neither the volume nor a rule says anything. */
   readonly defaults?: Readonly<Record<string, string>>;
   readonly chap?: ChapCredentials;
+  /** Gets the first copy, if it takes copies. */
+  readonly preferredNode?: string;
 }
 
 export interface ApiClientOptions {

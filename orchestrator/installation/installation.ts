@@ -41,7 +41,7 @@ export interface VolumeFilter {
   readonly selector: Selector;
 }
 
-/** A controller that waits for a registration with another revision. */
+/** A controller that waits for a registration with a later revision. */
 export interface RegistrationWait {
   readonly after: number;
   /** It does not want the answer any more. */
@@ -131,6 +131,21 @@ export class Installation {
   }
 
   /**
+   * Makes a volume of what is declared as one where the registry keeps its state (Kubernetes), or finds
+   * that it is one already.
+   *
+   * Errors: those of `Registry.admit`.
+   */
+  async admit(request: VolumeRequest): Promise<VolumeRecord> {
+    const address = addressOf(request);
+    const existing = this.registry.get(address);
+    if (existing !== undefined) return existing;
+    const record = await this.registry.admit(request, this.nodes.down);
+    this.events.add(address, 'created');
+    return record;
+  }
+
+  /**
    * Changes the policy of a live volume.
    *
    * Errors: NOT_FOUND; INVALID_ARGUMENT, naming the label; FAILED_PRECONDITION when nodes are too few.
@@ -188,8 +203,8 @@ export class Installation {
   }
 
   /**
-   * What a controller must know; with `wait`, as soon as it has another revision, or as it is after
-   * REGISTRATION_POLL_MS.
+   * What a controller must know; with `wait`, as soon as it has a later revision, or as it is after
+   * REGISTRATION_POLL_MS: never an earlier one.
    *
    * Errors: NOT_FOUND; UNAUTHENTICATED unless `secret` is the volume's own; UNAVAILABLE when too many
    * wait already, or at the end.
@@ -200,13 +215,16 @@ export class Installation {
     wait?: RegistrationWait,
   ): Promise<Registration> {
     this.#authenticate(address, secret);
-    if (wait !== undefined && this.registry.require(address).revision === wait.after) {
+    if (wait === undefined) return this.registry.registration(address, this.addresses);
+    // Another orchestrator may have told the controller more than this one has seen.
+    if (this.registry.require(address).revision <= wait.after) {
       if (this.#changed.isClosed || this.#changed.countOf(address) >= MAX_REGISTRATION_WAITS) {
         throw new KeelsonError('UNAVAILABLE', `registry of ${address}: no more may wait for it`);
       }
       await this.#changed.wait(address, REGISTRATION_POLL_MS, wait.givenUp);
     }
-    return this.registry.registration(address, this.addresses);
+    const mayLag = this.registry.require(address).revision >= wait.after;
+    return this.registry.registration(address, this.addresses, { mayLag });
   }
 
   /** Errors: as `registration`, and those of storing it. */

@@ -4,6 +4,9 @@ import type { VolumeName } from './volume.ts';
 
 export const MAX_NODES = 32;
 
+/** Of a new installation on one machine. */
+export const DEFAULT_NODE_COUNT = 3;
+
 /** A volume's slot is one octet of its addresses. */
 export const MAX_SLOTS = 256;
 
@@ -26,8 +29,8 @@ export function nodeNumberOf(name: string): number {
 }
 
 /** The lowest slot that no volume has, or undefined when all are taken. */
-export function freeSlot(taken: ReadonlySet<number>): number | undefined {
-  for (let slot = 0; slot < MAX_SLOTS; slot += 1) if (!taken.has(slot)) return slot;
+export function freeSlot(taken: ReadonlySet<number>, slotLimit: number): number | undefined {
+  for (let slot = 0; slot < slotLimit; slot += 1) if (!taken.has(slot)) return slot;
   return undefined;
 }
 

@@ -12,6 +12,7 @@ import {
 } from '../../replica/common/validate.ts';
 import {
   decodeLabels,
+  decodePolicyLabels,
   type Labels,
   makePolicy,
   type PolicyField,
@@ -37,6 +38,9 @@ import { addressOf, checkDnsLabel, DEFAULT_NAMESPACE, type VolumeName } from './
  *     initiators: [iqn.2026-11.com.example:host1]
  *     sanitize: refuse
  *     chapSecretFile: data.chap       beside the file; left out: CHAP stays as it is
+ *     chapSecretRef: { name: chap }   instead of it, of an object in a cluster; left out: no CHAP
+ *     placement: { preferredNode: n1 }      these two count for a new volume alone
+ *     defaults: { keelson.io/replicas: "1" }
  *
  *   apiVersion: keelson.io/v1alpha1
  *   kind: Rule
@@ -47,13 +51,23 @@ export const API_VERSION = 'keelson.io/v1alpha1';
 
 export type Manifest = VolumeManifest | RuleManifest;
 
+/** A file that `keelson apply` reads, or an object of a cluster (manifests/kubernetes/base/crds). */
+export type ManifestSource = 'file' | 'cluster';
+
 export interface VolumeManifest extends VolumeName {
   readonly kind: 'Volume';
   /** As people write it; see size.ts. */
   readonly size?: string;
   /** Those of `metadata` and those that stand for fields of `spec`. */
   readonly labels: Labels;
+  /** Beside the file; of files alone. */
   readonly chapSecretFile?: string;
+  /** Name of a Secret in the volume's namespace; of clusters alone. */
+  readonly chapSecretRef?: string;
+  /** The node of the first copy, if it takes copies. */
+  readonly preferredNode?: string;
+  /** Of the class that makes it. */
+  readonly defaults?: Labels;
 }
 
 export interface RuleManifest {
@@ -78,20 +92,28 @@ export class ManifestFault extends KeelsonError {
 const KINDS = ['Volume', 'Rule'] as const;
 const PATH_CHARS = 4096;
 
+/** A name in Kubernetes: RFC 1123, lower case. */
+export const KUBE_NAME = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/;
+export const MAX_KUBE_NAME_CHARS = 253;
+
 /**
  * Reads one document. Nothing is ignored: a field that is not known may be a misspelt one.
  *
  * @param defaultNamespace of documents that name none
  * Errors: ManifestFault.
  */
-export function decodeManifest(value: unknown, defaultNamespace = DEFAULT_NAMESPACE): Manifest {
+export function decodeManifest(
+  value: unknown,
+  defaultNamespace = DEFAULT_NAMESPACE,
+  source: ManifestSource = 'file',
+): Manifest {
   const document = at([], () => readObject(value, 'document'));
   refuseUnknown([], document, ['apiVersion', 'kind', 'metadata', 'spec']);
   at(['apiVersion'], () => readOneOf(document, 'apiVersion', [API_VERSION]));
   const kind = at(['kind'], () => readOneOf(document, 'kind', KINDS));
   const spec = readSection(document, 'spec');
   return kind === 'Volume'
-    ? decodeVolume(document, spec, defaultNamespace)
+    ? decodeVolume(document, spec, { defaultNamespace, source })
     : decodeRuleManifest(document, spec, defaultNamespace);
 }
 
@@ -102,22 +124,75 @@ export function describeManifest(manifest: Manifest): string {
     : `rule ${addressOf(manifest.rule)}`;
 }
 
-function decodeVolume(document: Fields, spec: Fields, defaultNamespace: string): VolumeManifest {
+function decodeVolume(
+  document: Fields,
+  spec: Fields,
+  { defaultNamespace, source }: { defaultNamespace: string; source: ManifestSource },
+): VolumeManifest {
   const metadata = readSection(document, 'metadata');
   refuseUnknown(['metadata'], metadata, ['name', 'namespace', 'labels']);
-  refuseUnknown(['spec'], spec, ['size', ...Object.keys(SPEC_LABELS), 'chapSecretFile']);
+  refuseOtherChap(spec, source);
+  const chapField = CHAP_FIELDS[source];
+  const known = ['size', ...Object.keys(SPEC_LABELS), chapField, 'placement', 'defaults'];
+  refuseUnknown(['spec'], spec, known);
   const labels = readLabels(['metadata', 'labels'], metadata.labels);
   const size = readSize(spec);
   const file = readField(spec, 'chapSecretFile', (fields, name) =>
     readString(fields, name, PATH_CHARS),
   );
+  const chapSecretRef = readNameIn(spec, 'chapSecretRef', 'name', { isRequired: true });
+  const preferredNode = readNameIn(spec, 'placement', 'preferredNode', { isRequired: false });
   return {
     kind: 'Volume',
     ...readName(metadata, defaultNamespace),
     labels: withSpecLabels(labels, spec),
     ...(size === undefined ? {} : { size }),
     ...(file === undefined ? {} : { chapSecretFile: file }),
+    ...(chapSecretRef === undefined ? {} : { chapSecretRef }),
+    ...(preferredNode === undefined ? {} : { preferredNode }),
+    ...(spec.defaults === undefined ? {} : { defaults: readDefaults(spec.defaults) }),
   };
+}
+
+const CHAP_FIELDS = { file: 'chapSecretFile', cluster: 'chapSecretRef' } as const;
+
+function refuseOtherChap(spec: Fields, source: ManifestSource): void {
+  const other = source === 'file' ? 'cluster' : 'file';
+  const field = CHAP_FIELDS[other];
+  if (spec[field] === undefined) return;
+  const why = {
+    file: 'a file beside the manifest, which a cluster cannot read; make a Secret and give chapSecretRef',
+    cluster: 'a Secret of a cluster, which a file cannot name; give chapSecretFile',
+  };
+  throw new ManifestFault(['spec', field], `spec.${field}: ${why[other]}`);
+}
+
+/** The one name in a part of `spec`. */
+function readNameIn(
+  spec: Fields,
+  part: string,
+  field: string,
+  { isRequired }: { isRequired: boolean },
+): string | undefined {
+  const fields = readField(spec, part, (given, shown) => readObject(given[shown], shown));
+  if (fields === undefined) return undefined;
+  refuseUnknown(['spec', part], fields, [field]);
+  if (fields[field] === undefined && !isRequired) return undefined;
+  const shown = `spec.${part}.${field}`;
+  return at(['spec', part, field], () => {
+    const name = readString({ [shown]: fields[field] }, shown, MAX_KUBE_NAME_CHARS);
+    if (KUBE_NAME.test(name)) return name;
+    throw new KeelsonError(
+      'INVALID_ARGUMENT',
+      `${shown} ${JSON.stringify(name.slice(0, 80))}: expected a-z, 0-9, - and .`,
+    );
+  });
+}
+
+function readDefaults(value: unknown): Labels {
+  const path = ['spec', 'defaults'];
+  const labels = readLabels(path, value);
+  return at(path, () => decodePolicyLabels(labels));
 }
 
 function decodeRuleManifest(

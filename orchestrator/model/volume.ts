@@ -67,6 +67,8 @@ export interface VolumeRequest {
   readonly labels: Labels;
   readonly defaults: Labels;
   readonly chap: ChapCredentials | null;
+  /** Gets the first copy, if it takes copies. */
+  readonly preferredNode?: string;
 }
 
 export interface VolumeName {
@@ -78,6 +80,9 @@ export const DEFAULT_NAMESPACE = 'default';
 
 /** A name of a namespace, a volume or a rule: it is part of paths, target names and host names. */
 export const DNS_LABEL = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
+
+/** Of a node: a host name (RFC 1123). */
+const MAX_NODE_NAME_CHARS = 253;
 
 export function replicaIdOf(replicaNumber: number): string {
   return `r${replicaNumber}`;
@@ -125,7 +130,9 @@ export function parseVolumeName(text: string, defaultNamespace = DEFAULT_NAMESPA
 /** Reads the body of a creation. Errors: INVALID_ARGUMENT, naming the field or the label. */
 export function decodeVolumeRequest(value: unknown): VolumeRequest {
   const fields = readObject(value, 'volume');
-  refuseUnknownFields(fields, ['namespace', 'name', 'size', 'labels', 'defaults', 'chap']);
+  refuseUnknownFields(fields, [
+    ...['namespace', 'name', 'size', 'labels', 'defaults', 'chap', 'preferredNode'],
+  ]);
   const namespace =
     fields.namespace === undefined ? DEFAULT_NAMESPACE : readString(fields, 'namespace');
   const name = readString(fields, 'name');
@@ -142,6 +149,9 @@ export function decodeVolumeRequest(value: unknown): VolumeRequest {
     labels,
     defaults: inField('defaults', () => decodePolicyLabels(defaults)),
     chap: inField('chap', () => decodeChapOrNull(fields.chap ?? null)),
+    ...(fields.preferredNode === undefined
+      ? {}
+      : { preferredNode: readString(fields, 'preferredNode', MAX_NODE_NAME_CHARS) }),
   };
 }
 

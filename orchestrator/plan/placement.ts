@@ -14,15 +14,19 @@ export interface NodeLoad {
  * given order among equals. Fewer than asked for when there are no more.
  *
  * @param taken nodes that hold a copy of this volume, or its remains
+ * @param preferred comes first, if it may take one
  */
 export function chooseNodes(
   count: number,
   nodes: readonly NodeLoad[],
   taken: ReadonlySet<string>,
+  preferred?: string,
 ): string[] {
+  const rank = ({ name }: NodeLoad) => (name === preferred ? 0 : 1);
   return nodes
     .filter(({ name, refusal }) => refusal === undefined && !taken.has(name))
-    .toSorted((a, b) => a.copyCount - b.copyCount) // stable: equal nodes stay in the order given
+    // Stable: equal nodes stay in the order given.
+    .toSorted((a, b) => rank(a) - rank(b) || a.copyCount - b.copyCount)
     .slice(0, count)
     .map(({ name }) => name);
 }

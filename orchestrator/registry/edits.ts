@@ -8,7 +8,7 @@ import {
 import { assert, unreachable } from '../../replica/common/assert.ts';
 import { KeelsonError } from '../../replica/common/errors.ts';
 import type { StartedInstance } from '../model/instance.ts';
-import { freeSlot, MAX_SLOTS } from '../model/layout.ts';
+import { freeSlot } from '../model/layout.ts';
 import { type Origin, type ResolvedPolicy, resolvePolicy, showOrigin } from '../model/policy.ts';
 import { type Rule, rulesOf } from '../model/rule.ts';
 import { formatSize, parseSize } from '../model/size.ts';
@@ -30,19 +30,20 @@ import { MAX_GONE_INSTANCES, MAX_STARTED_INSTANCES, type State } from './state.t
 export function makeRecord(
   state: State,
   request: VolumeRequest,
-  nodes: readonly NodeLoad[],
+  { nodes, slotLimit }: { readonly nodes: readonly NodeLoad[]; readonly slotLimit: number },
 ): VolumeRecord {
-  const { namespace, name, sizeBytes, labels, defaults, chap } = request;
-  const slot = freeSlot(new Set([...state.volumes.values()].map((record) => record.slot)));
+  const { namespace, name, sizeBytes, labels, defaults, chap, preferredNode } = request;
+  const taken = new Set([...state.volumes.values()].map((record) => record.slot));
+  const slot = freeSlot(taken, slotLimit);
   if (slot === undefined) {
     throw new KeelsonError(
       'NO_SPACE',
-      `create volume ${addressOf(request)}: expected at most ${MAX_SLOTS} volumes; remove one first`,
+      `create volume ${addressOf(request)}: expected at most ${slotLimit} volumes; remove one first`,
     );
   }
   const { policy, origins } = policyFor(request, state.rules);
   checkRoom(policy.replicas, nodes, new Set(), byWhom(origins.replicas));
-  const places = chooseNodes(policy.replicas + 1, nodes, new Set());
+  const places = chooseNodes(policy.replicas + 1, nodes, new Set(), preferredNode);
   const copies = places.map((node, index) => ({ replicaId: replicaIdOf(index + 1), node }));
   return {
     spec: { id: randomBytes(16).toString('hex'), namespace, name, sizeBytes, ...policy },

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { parseJson } from '../../replica/common/validate.ts';
+import { MAX_SLOTS } from '../model/layout.ts';
 import { nameNodes } from '../model/node.ts';
 import { decodeState, encodeState, type State } from './state.ts';
 import { StateFile } from './state-file.ts';
@@ -25,10 +26,16 @@ export class FileStore implements StateStore {
       installationId: randomBytes(16).toString('hex'),
       nodes: nameNodes([], defaultNodes),
       volumes: new Map(),
+      faults: new Map(),
       rules: [],
       startedInstances: [],
     });
     return new FileStore(await StateFile.open(root, empty));
+  }
+
+  /** One octet of an address. */
+  get slotLimit(): number {
+    return MAX_SLOTS;
   }
 
   get state(): State {
@@ -38,6 +45,10 @@ export class FileStore implements StateStore {
   async write(_before: State, after: State): Promise<void> {
     await this.#file.write(encodeState(after));
     this.#state = after;
+  }
+
+  async refresh(): Promise<void> {
+    // Nobody knows better.
   }
 
   checkUsable(): void {

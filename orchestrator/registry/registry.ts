@@ -9,7 +9,6 @@ import type { Rule } from '../model/rule.ts';
 import type { VolumeUpdate } from '../model/update.ts';
 import { addressOf, placeOf, type VolumeRecord, type VolumeRequest } from '../model/volume.ts';
 import type { CopyEdit } from '../plan/actions.ts';
-import { type NodeLoad, whyNoNewCopies } from '../plan/placement.ts';
 import {
   makeRecord,
   policyFor,
@@ -23,23 +22,26 @@ import {
 } from './edits.ts';
 import { FileStore } from './file-store.ts';
 import { checkDrain, requireNode, withNodeUse, withoutNode } from './node-edits.ts';
-import { ruleIn, withoutRule, withRule } from './rule-edits.ts';
-import type { State } from './state.ts';
+import { ruleIn, withoutRule, withRule, withRulesFollowed } from './rule-edits.ts';
+import type { RecordFault, State } from './state.ts';
+import {
+  changedVolumes,
+  changesBetween,
+  copyCountsOf,
+  type DownNodes,
+  loadsOf,
+  notFound,
+  type RecordChange,
+  recordIn,
+} from './state-reads.ts';
 import type { StateStore } from './state-store.ts';
+
+export type { DownNodes, RecordChange } from './state-reads.ts';
 
 /** A compare-and-swap that lost: the caller reads `current` and decides anew. */
 export type MembershipChange =
   | { readonly ok: true; readonly before: Membership; readonly after: Membership }
   | { readonly ok: false; readonly reason: string; readonly current: Membership };
-
-/** A record before and after a change; the same twice when there was nothing to change. */
-export interface RecordChange {
-  readonly before: VolumeRecord;
-  readonly after: VolumeRecord;
-}
-
-/** The nodes that cannot take anything at the moment, as the platform sees them. */
-export type DownNodes = ReadonlySet<string>;
 
 /** Others change other things now and then, never for long. */
 const MAX_TRIES = 20;
@@ -114,6 +116,11 @@ export class Registry {
     return policyFor(request, this.#state.rules).policy;
   }
 
+  /** Why what is declared as a volume of this address is none; undefined: it is one, or nothing. */
+  faultOf(address: string): RecordFault | undefined {
+    return this.#state.faults.get(address);
+  }
+
   /** Calls `listener` with the address of every volume that was created, changed or removed. */
   subscribe(listener: (address: string) => void): () => void {
     this.#listeners.add(listener);
@@ -183,8 +190,32 @@ export class Registry {
       if (state.volumes.has(address)) {
         throw new KeelsonError('ALREADY_EXISTS', `create volume ${address}: it exists`);
       }
-      const record = makeRecord(state, request, loadsOf(state, downNodes));
-      return withRecord(state, record);
+      const fault = state.faults.get(address);
+      if (fault !== undefined) {
+        throw new KeelsonError(
+          'ALREADY_EXISTS',
+          `create volume ${address}: it is declared already: ${fault.message}`,
+        );
+      }
+      return this.#withNewRecord(state, request, downNodes);
+    });
+    return this.require(address);
+  }
+
+  /**
+   * Gives a volume that is declared where the state is kept its record; the one that it has, if it has
+   * one by now.
+   *
+   * Errors: NOT_FOUND; CORRUPT when it had a record; otherwise as `create`.
+   */
+  async admit(request: VolumeRequest, downNodes: DownNodes): Promise<VolumeRecord> {
+    const address = addressOf(request);
+    await this.#change((state) => {
+      if (state.volumes.has(address)) return state;
+      const fault = state.faults.get(address);
+      if (fault === undefined) throw notFound(address);
+      if (fault.kind === 'damaged') throw new KeelsonError('CORRUPT', fault.message);
+      return this.#withNewRecord(state, request, downNodes);
     });
     return this.require(address);
   }
@@ -194,6 +225,14 @@ export class Registry {
     return this.#edit(address, (record, state) =>
       withUpdate(record, update, { rules: state.rules, nodes: loadsOf(state, downNodes) }),
     );
+  }
+
+  /**
+   * Makes every volume what the rules say, which somebody else may have changed; returns what that
+   * changed.
+   */
+  followRules(): Promise<readonly RecordChange[]> {
+    return this.#change(withRulesFollowed);
   }
 
   /** Makes or replaces a rule; returns what that changed about volumes. Errors: NO_SPACE. */
@@ -218,13 +257,19 @@ export class Registry {
   }
 
   /**
-   * What a controller needs to know, with all that was reported before this call.
+   * What a controller needs to know, with all that was reported before this call: to whichever
+   * orchestrator, unless `mayLag`.
    *
-   * Errors: NOT_FOUND; IO_FAILED when the disk cannot be trusted.
+   * Errors: NOT_FOUND; IO_FAILED when the disk cannot be trusted; UNAVAILABLE.
    */
-  async registration(address: string, plan: AddressPlan): Promise<Registration> {
+  async registration(
+    address: string,
+    plan: AddressPlan,
+    { mayLag } = { mayLag: false },
+  ): Promise<Registration> {
     await this.settle();
     this.#store.checkUsable();
+    if (!mayLag) await this.#store.refresh(address);
     const record = this.require(address);
     const { spec, membership, revision, leaving, goneInstances, chap } = record;
     const volume = { ...spec, replicas: record.establishedReplicas };
@@ -240,6 +285,15 @@ export class Registry {
 
   /** The compare-and-swap of design section 3, for controllers. Errors: NOT_FOUND. */
   async changeMembership(address: string, next: Membership): Promise<MembershipChange> {
+    const change = await this.#tryMembership(address, next);
+    if (change.ok) return change;
+    // Another orchestrator may have stored what this one has not seen yet: a controller must never be
+    // refused on account of a record that is older than the one it knows.
+    await this.#store.refresh(address);
+    return this.#tryMembership(address, next);
+  }
+
+  async #tryMembership(address: string, next: Membership): Promise<MembershipChange> {
     let refusal: string | undefined;
     const { before, after } = await this.#edit(address, (record) => {
       refusal = whyInvalidChange(record.membership, next);
@@ -280,6 +334,12 @@ export class Registry {
   /** Resolves when every change asked for so far is done. */
   async settle(): Promise<void> {
     await this.#lastChange.catch(() => undefined);
+  }
+
+  #withNewRecord(state: State, request: VolumeRequest, downNodes: DownNodes): State {
+    const nodes = loadsOf(state, downNodes);
+    const { slotLimit } = this.#store;
+    return withRecord(state, makeRecord(state, request, { nodes, slotLimit }));
   }
 
   /** Changes one volume's record. `edit` returns the same record when there is nothing to change. */
@@ -333,46 +393,4 @@ export class Registry {
   get #state(): State {
     return this.#store.state;
   }
-}
-
-/** Addresses of volumes that were created, changed or removed. */
-function changedVolumes(before: State, after: State): string[] {
-  const addresses = new Set([...before.volumes.keys(), ...after.volumes.keys()]);
-  return [...addresses].filter(
-    (address) => before.volumes.get(address) !== after.volumes.get(address),
-  );
-}
-
-function changesBetween(before: State, after: State): RecordChange[] {
-  return changedVolumes(before, after).flatMap((address) => {
-    const [was, is] = [before.volumes.get(address), after.volumes.get(address)];
-    return was === undefined || is === undefined ? [] : { before: was, after: is };
-  });
-}
-
-function copyCountsOf(state: State): Map<string, number> {
-  const counts = new Map(state.nodes.map(({ name }) => [name, 0]));
-  for (const { membership } of state.volumes.values()) {
-    for (const { node } of Object.values(membership.copies)) {
-      counts.set(node, (counts.get(node) ?? 0) + 1);
-    }
-  }
-  return counts;
-}
-
-function loadsOf(state: State, downNodes: DownNodes): NodeLoad[] {
-  const counts = copyCountsOf(state);
-  return state.nodes.map(({ name, isCordoned }) => ({
-    name,
-    copyCount: counts.get(name) ?? 0,
-    refusal: whyNoNewCopies({ isCordoned, isDown: downNodes.has(name) }),
-  }));
-}
-
-function recordIn(state: State, address: string): VolumeRecord {
-  const record = state.volumes.get(address);
-  if (record === undefined) {
-    throw new KeelsonError('NOT_FOUND', `volume ${address} does not exist`);
-  }
-  return record;
 }

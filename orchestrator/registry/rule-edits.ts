@@ -36,6 +36,16 @@ export function ruleIn(state: State, address: string): Rule {
   return rule;
 }
 
+/** Every volume as the rules make it; the same state when they are so. */
+export function withRulesFollowed(state: State): State {
+  const volumes = new Map(state.volumes);
+  for (const [address, record] of state.volumes) {
+    if (!record.isDeleting) volumes.set(address, revised(record, withPolicy(record, state.rules)));
+  }
+  const isSame = [...volumes].every(([address, record]) => record === state.volumes.get(address));
+  return isSame ? state : { ...state, volumes };
+}
+
 /** Whether there are nodes enough is not asked: a volume that is short of them gets what it can. */
 function withRules(state: State, rules: readonly Rule[], namespace: string): State {
   const volumes = new Map(state.volumes);

@@ -29,8 +29,18 @@ export interface State {
   readonly volumes: ReadonlyMap<string, VolumeRecord>;
   /** Sorted by `namespace/name`. */
   readonly rules: readonly Rule[];
+  /** By `namespace/name`: what is declared and has no record, where somebody else keeps both. */
+  readonly faults: ReadonlyMap<string, RecordFault>;
   /** Oldest first. Whoever is not among them and not in `goneInstances` may well be alive. */
   readonly startedInstances: readonly StartedInstance[];
+}
+
+/** Why what is declared as a volume has no record. */
+export interface RecordFault {
+  /** `new`: nobody has given it one yet. `damaged`: it had one, and must never get another. */
+  readonly kind: 'new' | 'damaged';
+  /** In one sentence. */
+  readonly message: string;
 }
 
 /** As many as a registration may tell (registration.ts); older ones hold no lease any more. */
@@ -41,7 +51,7 @@ export const MAX_STARTED_INSTANCES = 4 * MAX_SLOTS;
 
 const COUNT = { min: 0, max: Number.MAX_SAFE_INTEGER };
 
-export function encodeState(state: State): string {
+export function encodeState({ faults: _, ...state }: State): string {
   const volumes = [...state.volumes.values()];
   const rules = state.rules.map(showRule);
   return `${JSON.stringify({ ...state, volumes, rules }, null, 1)}\n`;
@@ -53,7 +63,7 @@ export function decodeState(value: unknown): State {
   const volumes = new Map<string, VolumeRecord>();
   const slots = new Set<number>();
   for (const entry of readArray(fields, 'volumes', MAX_SLOTS)) {
-    const record = decodeRecord(entry);
+    const record = decodeRecord(entry, { slots: MAX_SLOTS, removed: MAX_NODES });
     const address = addressOf(record.spec);
     if (volumes.has(address) || slots.has(record.slot)) {
       throw new KeelsonError('INVALID_ARGUMENT', `state: ${address} or its slot is there twice`);
@@ -65,6 +75,7 @@ export function decodeState(value: unknown): State {
     installationId: readString(fields, 'installationId', 64),
     nodes: readArray(fields, 'nodes', MAX_NODES).map((node, index) => decodeNode(node, index + 1)),
     volumes,
+    faults: new Map(),
     // States from before there were rules have none.
     rules: readArray({ rules: fields.rules ?? [] }, 'rules', MAX_RULES).map(decodeRule),
     startedInstances: readArray(fields, 'startedInstances', MAX_STARTED_INSTANCES).map(
@@ -100,7 +111,11 @@ function decodeNode(value: unknown, defaultNumber: number): NodeRecord {
   };
 }
 
-function decodeRecord(value: unknown): VolumeRecord {
+/** @param limits exclusive of slots, inclusive of removed copies. Errors: INVALID_ARGUMENT. */
+export function decodeRecord(
+  value: unknown,
+  limits: { readonly slots: number; readonly removed: number },
+): VolumeRecord {
   const fields = readObject(value, 'volume record');
   const labels = decodeLabels(fields.labels);
   const defaults = decodeLabels(fields.defaults ?? {});
@@ -116,7 +131,7 @@ function decodeRecord(value: unknown): VolumeRecord {
     origins: decodeOrigins(
       fields.origins ?? resolvePolicy({ labels, rules: [], defaults }).origins,
     ),
-    slot: readInteger(fields, 'slot', { min: 0, max: MAX_SLOTS - 1 }),
+    slot: readInteger(fields, 'slot', { min: 0, max: limits.slots - 1 }),
     secret: readString(fields, 'secret', 64),
     isDeleting: readBoolean(fields, 'isDeleting'),
     membership: decodeMembership(fields.membership),
@@ -124,7 +139,7 @@ function decodeRecord(value: unknown): VolumeRecord {
     revision: readInteger(fields, 'revision', COUNT),
     nextReplicaNumber: readInteger(fields, 'nextReplicaNumber', { ...COUNT, min: 1 }),
     leaving: readStrings(fields, 'leaving', MAX_COPIES * 2),
-    removed: readArray(fields, 'removed', MAX_NODES).map((entry) => {
+    removed: readArray(fields, 'removed', limits.removed).map((entry) => {
       const copy = readObject(entry, 'removed copy');
       return { replicaId: readString(copy, 'replicaId'), node: readString(copy, 'node') };
     }),

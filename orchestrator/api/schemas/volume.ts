@@ -23,6 +23,7 @@ interface VolumeBody {
   readonly labels?: object;
   readonly defaults?: object;
   readonly chap?: ChapCredentials | null;
+  readonly preferredNode?: string;
 }
 
 export const VOLUME_CREATE = objectOf<VolumeBody>(
@@ -36,8 +37,14 @@ export const VOLUME_CREATE = objectOf<VolumeBody>(
       'Labels of the driver or the class that makes it: they count where nothing else decides.',
     ),
     chap: orNull(ref('ChapCredentials')),
+    preferredNode: {
+      type: 'string',
+      description: 'The node of the first copy, if it takes copies. Of no meaning later.',
+      minLength: 1,
+      maxLength: 253,
+    },
   },
-  ['namespace', 'size', 'labels', 'defaults', 'chap'],
+  ['namespace', 'size', 'labels', 'defaults', 'chap', 'preferredNode'],
 );
 
 type UpdateBody = Partial<VolumeUpdate>;

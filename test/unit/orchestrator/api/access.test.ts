@@ -144,7 +144,7 @@ test('secrets lie in the state file, for its owner alone, and nowhere else below
 test('a state from before there were access rules is read, with volumes that are open to all', () => {
   const state = {
     ...{ installationId: 'i1', nodes: [], rules: [], startedInstances: [] },
-    volumes: new Map([['default/locked', recordOf()]]),
+    ...{ volumes: new Map([['default/locked', recordOf()]]), faults: new Map() },
   };
   const stored = JSON.parse(encodeState(state));
   expect(decodeState(stored).volumes.get('default/locked')).toEqual(recordOf());

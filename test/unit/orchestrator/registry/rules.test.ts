@@ -16,7 +16,7 @@ function rule(name: string, replicas: number, rest: object = {}) {
 }
 
 const STATE: State = {
-  ...{ installationId: 'i1', nodes: [], startedInstances: [] },
+  ...{ installationId: 'i1', nodes: [], startedInstances: [], faults: new Map() },
   volumes: new Map([
     [
       'default/demo',
