@@ -75,7 +75,6 @@ export class LeaderElection {
   #held: Lease | undefined;
   #sighting: Sighting | undefined;
   #holder: string | undefined;
-  #holder: string | undefined;
   #isFailing = false;
 
   constructor(options: LeaderElectionOptions) {
@@ -91,11 +90,6 @@ export class LeaderElection {
   }
 
   /** Who has the Lease, as far as we know; undefined: nobody had it when we looked last. */
-  get holder(): string | undefined {
-    return this.#holder;
-  }
-
-  /** Whom we saw last with the Lease, which may be ourselves; undefined: nobody, as far as we know. */
   get holder(): string | undefined {
     return this.#holder;
   }
@@ -155,8 +149,6 @@ export class LeaderElection {
       this.#hold(await this.#within(api.create(LEASES, fresh)));
       return;
     }
-    const holder = lease.spec?.holderIdentity ?? '';
-    this.#holder = holder === '' ? undefined : holder;
     const isLeader = this.#state === 'leader';
     const isFree = holder === '' || holder === candidate || (!isLeader && this.#hasRunOut(lease));
     if (isFree) {
@@ -169,7 +161,6 @@ export class LeaderElection {
 
   #hold(lease: Lease): void {
     this.#held = lease;
-    this.#holder = this.#options.candidate;
     this.#holder = this.#options.candidate;
     if (this.#state !== 'candidate') return;
     this.#state = 'leader';

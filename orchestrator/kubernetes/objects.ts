@@ -106,11 +106,17 @@ export interface KubeNode extends KubeObject {
 }
 
 export interface Service extends KubeObject {
-  readonly spec?: { readonly clusterIP?: string };
+  readonly spec?: {
+    readonly clusterIP?: string;
+    readonly selector?: Readonly<Record<string, string>>;
+  };
 }
 
 export interface Deployment extends KubeObject {
-  readonly spec?: { readonly replicas?: number; readonly template?: { metadata?: Metadata } };
+  readonly spec?: {
+    readonly replicas?: number;
+    readonly template?: { readonly metadata?: Partial<Metadata> };
+  };
 }
 
 export interface Secret extends KubeObject {
