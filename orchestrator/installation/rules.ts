@@ -62,6 +62,11 @@ export class Rules {
     return { view: this.view(addressOf(rule)), isNew: existing === undefined };
   }
 
+  /** Lets rules count that somebody changed where the registry keeps its state. */
+  async follow(): Promise<void> {
+    this.#tell(await this.#registry.followRules());
+  }
+
   /** Errors: NOT_FOUND. */
   async remove(address: string): Promise<void> {
     this.#tell(await this.#registry.removeRule(address));

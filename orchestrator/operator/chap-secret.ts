@@ -19,13 +19,20 @@ const KEYS = {
   mutualSecret: 'node.session.auth.password_in',
 } as const;
 
+/** Who reads (manifests/kubernetes/base/service-account.yaml). */
+const SERVICE_ACCOUNT = 'keelson-orchestrator';
+
 /**
  * Reads what the initiators of a volume must prove.
  *
  * Errors: Refused, in words that show nothing of the Secret; UNAVAILABLE.
  */
-export async function readChapSecret(api: KubeApi, name: ObjectName): Promise<ChapCredentials> {
-  const secret = await getSecret(api, name);
+export async function readChapSecret(
+  api: KubeApi,
+  name: ObjectName,
+  systemNamespace: string,
+): Promise<ChapCredentials> {
+  const secret = await getSecret(api, name, systemNamespace);
   if (secret === undefined) {
     throw new Refused(
       'ChapSecretMissing',
@@ -57,17 +64,20 @@ export function decodeChapSecret(secret: Secret, name: ObjectName): ChapCredenti
   return credentials;
 }
 
-async function getSecret(api: KubeApi, name: ObjectName): Promise<Secret | undefined> {
+async function getSecret(
+  api: KubeApi,
+  name: ObjectName,
+  systemNamespace: string,
+): Promise<Secret | undefined> {
   try {
     return await api.get(SECRETS, name);
   } catch (error) {
     if (!(error instanceof KeelsonError && error.code === 'FAILED_PRECONDITION')) throw error;
     throw new Refused(
       'ChapSecretForbidden',
-      `Secret ${show(name)}: Keelson may not read it; bind the ClusterRole ${NAMES.chapReader} in ` +
-        `namespace ${name.namespace} to Keelson's ServiceAccount: kubectl create rolebinding ` +
-        `${NAMES.chapReader} --namespace ${name.namespace} --clusterrole ${NAMES.chapReader} ` +
-        '--serviceaccount keelson-system:keelson-orchestrator',
+      `Secret ${show(name)}: Keelson may not read Secrets of this namespace; allow it: kubectl ` +
+        `create rolebinding ${NAMES.chapReader} --namespace ${name.namespace} --clusterrole ` +
+        `${NAMES.chapReader} --serviceaccount ${systemNamespace}:${SERVICE_ACCOUNT}`,
     );
   }
 }

@@ -39,6 +39,17 @@ export interface ConditionFrame {
   readonly generation: number | undefined;
 }
 
+/** Whether nobody needs to be told. */
+export function isSameFinding(before: Condition | Finding | undefined, now: Finding): boolean {
+  const { type, status, reason, message } = now;
+  return (
+    before?.type === type &&
+    before.status === status &&
+    before.reason === reason &&
+    before.message === message
+  );
+}
+
 /** The conditions of a status that anybody may have written. */
 export function conditionsIn(status: Readonly<Record<string, unknown>> | undefined): Condition[] {
   const conditions = status?.conditions;

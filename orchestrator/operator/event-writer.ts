@@ -1,19 +1,13 @@
 import { randomBytes } from 'node:crypto';
 import { monotonicClock } from '../../replica/common/clock.ts';
 import { KeelsonError, messageOf } from '../../replica/common/errors.ts';
-import type { Log } from '../../replica/common/log.ts';
-import type { KubeApi } from '../kubernetes/kube-api.ts';
 import type { AnyObject, KubeObject, Metadata, ObjectName } from '../kubernetes/objects.ts';
 import { EVENTS, type Resource } from '../kubernetes/resources.ts';
 import type { EventKind } from './event-kind.ts';
+import type { OperatorOptions } from './options.ts';
 import { Pace } from './pace.ts';
 
-export interface EventWriterOptions {
-  readonly api: KubeApi;
-  readonly podName: string;
-  readonly now: () => Date;
-  readonly log: Log;
-}
+export type EventWriterOptions = Pick<OperatorOptions, 'api' | 'podName' | 'now' | 'log'>;
 
 export interface Told extends EventKind {
   readonly message: string;
@@ -88,7 +82,9 @@ export class EventWriter {
     const key = [about.metadata.uid, told.type, told.reason, message].join(' ');
     const earlier = this.#entries.get(key);
     const isRepeated = earlier !== undefined && nowMs - earlier.lastAtMs < REPEAT_MS;
-    const entry = isRepeated ? earlier : makeEntry({ key, about, told: { ...told, message }, time });
+    const entry = isRepeated
+      ? earlier
+      : makeEntry({ key, about, told: { ...told, message }, time });
     Object.assign(entry, { count: entry.count + 1, lastTime: time, lastAtMs: nowMs });
     this.#entries.delete(key);
     this.#entries.set(key, entry);
@@ -184,9 +180,7 @@ export class EventWriter {
 
 const COMPONENT = 'keelson';
 
-function makeEntry(
-  said: Pick<Entry, 'key' | 'about' | 'told'> & { readonly time: string },
-): Entry {
+function makeEntry(said: Pick<Entry, 'key' | 'about' | 'told'> & { readonly time: string }): Entry {
   const { key, about, told, time } = said;
   const { namespace = 'default', name } = about.metadata;
   return {

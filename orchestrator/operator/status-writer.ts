@@ -6,9 +6,9 @@ import type { Informer, KubeApi } from '../kubernetes/kube-api.ts';
 import type { VolumeObject } from '../kubernetes/objects.ts';
 import { VOLUMES } from '../kubernetes/resources.ts';
 import type { VolumeView } from '../model/view.ts';
-import { parseVolumeName } from '../model/volume.ts';
 import { KeyedQueue } from '../reconcile/keyed-queue.ts';
-import { Pace } from './pace.ts';
+import { objectNameOf } from './object-name.ts';
+import type { Pace } from './pace.ts';
 import { isAtRest, type StatusPatch, statusPatch, volumeStatus } from './status.ts';
 import type { Verdict } from './verdict.ts';
 
@@ -18,12 +18,11 @@ export interface StatusWriterOptions {
   readonly installation: Pick<Installation, 'registry' | 'view'>;
   /** Undefined: nobody has looked at it yet. */
   readonly verdictOf: (address: string) => Verdict | undefined;
+  /** Of all status patches. */
+  readonly pace: Pace;
   readonly now: () => Date;
   readonly log: Log;
 }
-
-/** In all: what people look at is worth little to the API server. */
-const PATCHES_PER_SECOND = 5;
 
 /** Of a running sync, for each volume. */
 const PROGRESS_MS = 5_000;
@@ -48,7 +47,6 @@ interface Look {
 export class StatusWriter {
   readonly #options: StatusWriterOptions;
   readonly #queue: KeyedQueue;
-  readonly #pace: Pace;
   /** By address: when it was written last. */
   readonly #writtenAtMs = new Map<string, number>();
   #viewCount = 0;
@@ -56,7 +54,6 @@ export class StatusWriter {
 
   constructor(options: StatusWriterOptions) {
     this.#options = options;
-    this.#pace = new Pace(PATCHES_PER_SECOND);
     this.#queue = new KeyedQueue(
       (address) => this.#write(address),
       (address, error) => {
@@ -72,12 +69,11 @@ export class StatusWriter {
 
   close(): void {
     this.#queue.close();
-    this.#pace.close();
   }
 
   /** Returns when to look again. */
   async #write(address: string): Promise<number | undefined> {
-    const { api, volumes, log } = this.#options;
+    const { api, volumes, pace, log } = this.#options;
     const first = await this.#look(address);
     if (first === undefined) {
       this.#writtenAtMs.delete(address);
@@ -86,7 +82,7 @@ export class StatusWriter {
     if (first.change === undefined) return this.#nextLook(first);
     const mayWriteAtMs = (this.#writtenAtMs.get(address) ?? 0) + PROGRESS_MS;
     if (first.change.isProgressOnly && monotonicClock.nowMs() < mayWriteAtMs) return mayWriteAtMs;
-    if (!(await this.#pace.turn())) return undefined;
+    if (!(await pace.turn())) return undefined;
     const look = await this.#look(address); // it may have taken a while
     if (look?.change === undefined) return look && this.#nextLook(look);
     const { name, namespace, uid } = look.object.metadata;
@@ -105,7 +101,7 @@ export class StatusWriter {
   async #look(address: string): Promise<Look | undefined> {
     const { volumes, verdictOf, now } = this.#options;
     const view = await this.#viewOf(address);
-    const object = volumes.get(parseVolumeName(address));
+    const object = volumes.get(objectNameOf(address));
     const verdict = verdictOf(address);
     if (object === undefined || verdict === undefined) return undefined;
     const wanted = volumeStatus({ object, verdict, view, nowText: now().toISOString() });

@@ -3,6 +3,7 @@ import type { MergePatch } from '../kubernetes/kube-api.ts';
 import type { Condition, VolumeObject } from '../kubernetes/objects.ts';
 import { formatQuantity } from '../model/size.ts';
 import type { CopyView, VolumeView } from '../model/view.ts';
+import { isSameJson } from './canonical.ts';
 import { conditionsIn, type Finding, withFindings } from './conditions.ts';
 import { ACCEPTED, type Deletion, type Verdict } from './verdict.ts';
 
@@ -90,11 +91,11 @@ export function statusPatch(
   current: VolumeObject['status'],
   wanted: VolumeStatus,
 ): StatusPatch | undefined {
-  const changed = FIELDS.filter((field) => !isSame(current?.[field], wanted[field]));
+  const changed = FIELDS.filter((field) => !isSameJson(current?.[field], wanted[field]));
   if (changed.length === 0) return undefined;
   const isProgressOnly =
     changed.every((field) => field === 'copies') &&
-    isSame(withoutProgress(current?.copies), withoutProgress(wanted.copies));
+    isSameJson(withoutProgress(current?.copies), withoutProgress(wanted.copies));
   return {
     patch: Object.fromEntries(changed.map((field) => [field, wanted[field] ?? null])),
     isProgressOnly,
@@ -152,7 +153,10 @@ function whyUnavailable(view: VolumeView): { reason: string; message: string } {
 
 function healthyFinding(view: VolumeView): Finding {
   const isWhole = inSyncCountOf(view) > view.replicas;
-  const finding = { type: 'Healthy', message: [countCopies(view), ...missingCopies(view)].join('; ') };
+  const finding = {
+    type: 'Healthy',
+    message: [countCopies(view), ...missingCopies(view)].join('; '),
+  };
   if (view.health === 'healthy') return { ...finding, status: 'True', reason: 'AllInSync' };
   return { ...finding, status: 'False', reason: isWhole ? 'NotServed' : 'Degraded' };
 }
@@ -203,16 +207,4 @@ function summarize({ sync, ...copy }: CopyView): CopySummary {
 function withoutProgress(copies: unknown): unknown {
   if (!Array.isArray(copies)) return copies;
   return copies.map((copy: CopySummary) => ({ ...copy, progressPercent: undefined }));
-}
-
-/** Whatever the order of fields; what is undefined, null or not there is the same. */
-function isSame(a: unknown, b: unknown): boolean {
-  return canonical(a) === canonical(b);
-}
-
-function canonical(value: unknown): string {
-  return JSON.stringify(value ?? null, (_, part: unknown) => {
-    if (typeof part !== 'object' || part === null || Array.isArray(part)) return part;
-    return Object.fromEntries(Object.entries(part).sort(([a], [b]) => (a < b ? -1 : 1)));
-  });
 }

@@ -1,0 +1,137 @@
+import type { Change } from '../kubernetes/kube-api.ts';
+import type { Condition, KubeNode, VolumeObject } from '../kubernetes/objects.ts';
+import { VOLUMES } from '../kubernetes/resources.ts';
+import type { EventView } from '../model/view.ts';
+import { Admission } from './admission.ts';
+import { isSameJson } from './canonical.ts';
+import { ChapSecrets } from './chap-secrets.ts';
+import { eventKindOf } from './event-kind.ts';
+import { EventWriter } from './event-writer.ts';
+import { addressOfObject } from './object-name.ts';
+import type { Operator, OperatorOptions } from './options.ts';
+import { Pace } from './pace.ts';
+import { RuleAdmission } from './rule-admission.ts';
+import { StatusWriter } from './status-writer.ts';
+import { Subjects } from './subjects.ts';
+import { isSameWish } from './wish.ts';
+
+/** In all: what people look at is worth little to the API server. */
+const STATUS_PATCHES_PER_SECOND = 5;
+
+/** Many volumes change together, and how many of them a rule selects can wait. */
+const COUNT_AFTER_MS = 1_000;
+
+/**
+ * What makes `kubectl` a user interface: Volumes and Rules as people write them are carried out or
+ * refused with a reason, and what becomes of them is in their status and in Events.
+ */
+export function startOperator(options: OperatorOptions): Operator {
+  return new KubeOperator(options);
+}
+
+class KubeOperator implements Operator {
+  readonly #options: OperatorOptions;
+  readonly #pace = new Pace(STATUS_PATCHES_PER_SECOND);
+  readonly #subjects = new Subjects();
+  readonly #events: EventWriter;
+  readonly #admission: Admission;
+  readonly #rules: RuleAdmission;
+  readonly #status: StatusWriter;
+  readonly #unsubscribe: readonly (() => void)[];
+  #countTimer: NodeJS.Timeout | undefined;
+  #isClosed = false;
+
+  constructor(options: OperatorOptions) {
+    this.#options = options;
+    const { api, volumes, rules, nodes, installation } = options;
+    const pace = this.#pace;
+    const events = new EventWriter(options);
+    const chapSecrets = new ChapSecrets(api, options.namespace);
+    this.#events = events;
+    this.#admission = new Admission({
+      ...{ ...options, chapSecrets, events },
+      onVerdict: (address) => this.#status.add(address),
+    });
+    this.#rules = new RuleAdmission({ ...options, events, pace });
+    this.#status = new StatusWriter({
+      ...{ ...options, pace },
+      verdictOf: (address) => this.#admission.verdictOf(address),
+    });
+    volumes.subscribe((change) => this.#onVolume(change));
+    rules.subscribe(({ before, after }) => {
+      if (!this.#isClosed && !isSameJson(before?.spec, after?.spec)) this.#onRules();
+    });
+    nodes.subscribe((change) => {
+      if (!this.#isClosed && isOtherPlace(change)) this.#admission.addRefused();
+    });
+    this.#unsubscribe = [
+      installation.registry.subscribe((address) => this.#onRecord(address)),
+      installation.events.subscribe((event) => this.#onEvent(event)),
+    ];
+    for (const object of volumes.all()) this.#onVolume({ before: undefined, after: object });
+    this.#onRules();
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    for (const unsubscribe of this.#unsubscribe) unsubscribe();
+    clearTimeout(this.#countTimer);
+    this.#admission.close();
+    this.#rules.close();
+    this.#status.close();
+    this.#pace.close();
+    await this.#events.close();
+  }
+
+  #onVolume(change: Change<VolumeObject>): void {
+    if (this.#isClosed) return;
+    this.#subjects.note(change);
+    const object = change.after ?? change.before;
+    if (object === undefined || isSameWish(change.before, change.after)) return;
+    this.#admission.add(addressOfObject(object.metadata));
+    this.#countSoon();
+  }
+
+  #onRules(): void {
+    this.#rules.add();
+    this.#admission.addRefused();
+  }
+
+  /** Its record changed: what its object shows, and whether it can be read. */
+  #onRecord(address: string): void {
+    const { registry } = this.#options.installation;
+    const isDamaged = this.#admission.verdictOf(address)?.accepted.reason === 'RecordDamaged';
+    if (isDamaged || registry.get(address) === undefined) this.#admission.add(address);
+    this.#status.add(address);
+    this.#countSoon();
+  }
+
+  #onEvent({ volume, message }: EventView): void {
+    this.#status.add(volume);
+    const metadata = this.#subjects.get(volume);
+    if (metadata === undefined) return; // it is about no volume
+    this.#events.tell({ resource: VOLUMES, metadata }, { ...eventKindOf(message), message });
+  }
+
+  #countSoon(): void {
+    this.#countTimer ??= setTimeout(() => {
+      this.#countTimer = undefined;
+      this.#rules.add();
+    }, COUNT_AFTER_MS);
+  }
+}
+
+/** Whether copies may go to a node now that could not before. */
+function isOtherPlace({ before, after }: Change<KubeNode>): boolean {
+  return !isSameJson(placeIn(before), placeIn(after));
+}
+
+function placeIn(node: KubeNode | undefined): unknown {
+  if (node === undefined) return undefined;
+  const isReady = ({ type, status }: Condition) => type === 'Ready' && status === 'True';
+  const { unschedulable, taints } = node.spec ?? {};
+  return {
+    ...{ unschedulable, taints, labels: node.metadata.labels },
+    isReady: node.status?.conditions?.some(isReady) ?? false,
+  };
+}

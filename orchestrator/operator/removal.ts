@@ -1,0 +1,68 @@
+import type { Installation } from '../installation/installation.ts';
+import type { KubeApi } from '../kubernetes/kube-api.ts';
+import type { VolumeObject } from '../kubernetes/objects.ts';
+import { VOLUMES } from '../kubernetes/resources.ts';
+import type { VolumeRecord } from '../model/volume.ts';
+import { DATA_FINALIZER } from '../platforms/kubernetes/names.ts';
+import type { Deletion } from './verdict.ts';
+
+/** On a Volume that is to be deleted although initiators are logged in, or may be: `true`. */
+export const FORCE_DELETE = 'keelson.io/force-delete';
+
+export interface RemovalOptions {
+  readonly api: KubeApi;
+  readonly installation: Pick<Installation, 'registry' | 'view' | 'delete'>;
+}
+
+/**
+ * Deletes the volume of an object that was deleted, once nobody uses it. The object stays for as long,
+ * by its finalizer.
+ *
+ * Errors: UNAVAILABLE, it goes on; those of the API server.
+ */
+export async function removeVolume(
+  address: string,
+  object: VolumeObject,
+  { api, installation, tell }: RemovalOptions & { readonly tell: (deletion: Deletion) => void },
+): Promise<void> {
+  const record = installation.registry.get(address);
+  if (record === undefined) {
+    if (installation.registry.faultOf(address)?.kind === 'new') await letGo(object, api);
+    return;
+  }
+  const isForced = object.metadata.annotations?.[FORCE_DELETE] === 'true';
+  const why =
+    record.isDeleting || isForced ? undefined : await whyInUse(address, record, installation);
+  if (why !== undefined) {
+    tell({ state: 'waits-for-initiators', why });
+    return;
+  }
+  tell({ state: 'going-on' });
+  await installation.delete(address, { isForced: true });
+}
+
+/** There never was any data, so there is nothing to wait for. */
+async function letGo({ metadata }: VolumeObject, api: KubeApi): Promise<void> {
+  const { finalizers = [], resourceVersion } = metadata;
+  if (!finalizers.includes(DATA_FINALIZER)) return;
+  const others = finalizers.filter((name) => name !== DATA_FINALIZER);
+  await api.patch(VOLUMES, metadata, { metadata: { resourceVersion, finalizers: others } });
+}
+
+async function whyInUse(
+  address: string,
+  { spec, membership }: VolumeRecord,
+  installation: Pick<Installation, 'view'>,
+): Promise<string | undefined> {
+  if (membership.epoch === 0) return undefined; // no controller ever served it
+  const { sessions } = (await installation.view(address)).controller;
+  if (sessions === 0) return undefined;
+  const why =
+    sessions === null
+      ? 'its controller does not say whether initiators are logged in'
+      : `${sessions} initiator ${sessions === 1 ? 'session is' : 'sessions are'} logged in`;
+  return (
+    `${why}; it is deleted when nobody uses it any more: end the pods that do, or give it up as it ` +
+    `is: kubectl annotate volume ${spec.name} --namespace ${spec.namespace} ${FORCE_DELETE}=true`
+  );
+}
