@@ -9,6 +9,11 @@ import type { Timing } from './timing.ts';
 /** Timers are not exact: a tick that comes a little early is the one that was meant. */
 const EARLY = 0.9;
 
+export interface LostCopy {
+  readonly entry: CopyEntry;
+  readonly reason: string;
+}
+
 /** Asks every copy for a sign of life and a lease on reads, and tells which gave none. */
 export class Heartbeats {
   readonly leases: Leases;
@@ -16,6 +21,8 @@ export class Heartbeats {
   readonly #numbers: FrameNumbers;
   readonly #liveness: Liveness;
   #lastMs = Number.NEGATIVE_INFINITY;
+  /** When a silence gets too long, if that is before the next beat. */
+  #lossDueMs = Number.POSITIVE_INFINITY;
 
   constructor(
     timing: Timing,
@@ -37,14 +44,27 @@ export class Heartbeats {
     return nowMs - this.#lastMs >= this.#timing.heartbeatMs * EARLY;
   }
 
-  /** Which copies must be given up, and why; once per beat. */
-  whoIsLost(copies: Copies, nowMs: number): { entry: CopyEntry; reason: string }[] {
-    this.#lastMs = nowMs;
-    return this.#liveness.tick(copies.entries, nowMs);
+  /**
+   * Which copies must be given up, and why. Looks once per beat and when a silence gets too long, and
+   * asks to be woken for that.
+   */
+  whoIsLost(copies: Copies, nowMs: number, effects: VolumeEffect[]): LostCopy[] {
+    let lost: LostCopy[] = [];
+    if (this.isDue(nowMs) || nowMs >= this.#lossDueMs) {
+      lost = this.#liveness.tick(copies.entries, nowMs);
+      const others = copies.entries.filter((entry) => lost.every((one) => one.entry !== entry));
+      this.#lossDueMs = this.#liveness.nextLossMs(others, nowMs);
+    }
+    // At each tick anew: of several wakes only the first counts.
+    if (Number.isFinite(this.#lossDueMs)) {
+      effects.push({ kind: 'wake', afterMs: this.#lossDueMs - nowMs });
+    }
+    return lost;
   }
 
   /** Carries stableSeq as well, to copies that are otherwise idle. */
   send(copies: CopyMask, nowMs: number, effects: VolumeEffect[]): void {
+    this.#lastMs = nowMs;
     if (copies === 0) return;
     const lease = { start: 0, end: this.#timing.leaseMs };
     const heartbeat = makeControl(this.#numbers, OPCODE.HEARTBEAT, copies, lease);

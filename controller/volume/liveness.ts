@@ -2,7 +2,7 @@ import type { CopyEntry } from './copies.ts';
 import type { CopyMask } from './step.ts';
 import type { Timing } from './timing.ts';
 
-/** Tells, once a tick, which connected copies must be given up for lost (design section 5). */
+/** Tells, whenever it is asked, which connected copies must be given up for lost (design section 5). */
 export class Liveness {
   readonly #timing: Timing;
   /** Whether a copy has owed an answer since before `sinceMs`. */
@@ -30,9 +30,22 @@ export class Liveness {
     });
   }
 
+  /**
+   * When the first copy that has missed a beat counts as lost, unless it is heard before; Infinity when
+   * none has. The next beat may come up to a second after that: too late for whoever waits.
+   */
+  nextLossMs(entries: readonly CopyEntry[], nowMs: number): number {
+    const { silenceMs, heartbeatMs } = this.#timing;
+    const losses = entries
+      .filter(({ welcome }) => welcome !== undefined)
+      .map(({ lastHeardMs }) => lastHeardMs + silenceMs)
+      .filter((lossMs) => lossMs < nowMs + heartbeatMs);
+    return Math.min(...losses, Number.POSITIVE_INFINITY);
+  }
+
   #whyLost(entry: CopyEntry, nowMs: number): string | undefined {
     const { silenceMs, operationMs } = this.#timing;
-    if (nowMs - entry.lastHeardMs > silenceMs) return `silent for ${silenceMs} ms`;
+    if (nowMs >= entry.lastHeardMs + silenceMs) return `silent for ${silenceMs} ms`;
     if (this.#isOverdue(entry.bit, nowMs - operationMs)) {
       return `an operation took ${operationMs} ms`;
     }

@@ -139,6 +139,7 @@ export class Volume {
     assert(this.#phase === 'new', 'a volume starts once');
     this.#phase = 'claiming';
     this.#instanceId = start.identity.instanceId;
+    this.#heartbeats.leases.startAs(this.#instanceId);
     this.#random = start.random;
     this.#heartbeats.start(start.nowMs);
     this.#copies = new Copies(registration.membership);
@@ -366,10 +367,11 @@ export class Volume {
   /** About once a second, and whenever a `wake` asked for it. */
   #onTick(nowMs: number, effects: VolumeEffect[]): void {
     if (this.#phase === 'new') return;
-    if (this.#heartbeats.isDue(nowMs)) {
-      for (const { entry, reason } of this.#heartbeats.whoIsLost(this.#copies, nowMs)) {
-        this.#giveUp(entry, reason, nowMs, effects);
-      }
+    const isBeat = this.#heartbeats.isDue(nowMs);
+    for (const { entry, reason } of this.#heartbeats.whoIsLost(this.#copies, nowMs, effects)) {
+      this.#giveUp(entry, reason, nowMs, effects);
+    }
+    if (isBeat) {
       this.#heartbeats.send(this.#copies.connected, nowMs, effects);
       this.#io.expire(nowMs, effects);
     }
