@@ -81,9 +81,8 @@ class ClaimProvisioner implements Provisioner {
     const informers = [this.#claims, this.#classes, this.#persistentVolumes, this.#options.volumes];
     try {
       await Promise.all(informers.map(({ ready }) => ready));
-    } catch (error) {
-      if (!this.#isClosed) throw error;
-      return;
+    } catch {
+      return; // one was closed: everything ends
     }
     this.#isStarted = true;
     for (const claim of this.#claims.all()) this.#onClaim(undefined, claim);
