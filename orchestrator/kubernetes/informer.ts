@@ -47,6 +47,8 @@ export class KubeInformer<T extends KubeObject> implements Informer<T> {
   /** The newest version that the server has told of by itself. */
   #seenVersion = '';
   #isListDue = true;
+  /** Whether the last turn had a watch that the server took up. */
+  #isWatchOpen = false;
   #failures = 0;
 
   constructor(source: Source<T>, options: InformerOptions = {}) {
@@ -104,6 +106,7 @@ export class KubeInformer<T extends KubeObject> implements Informer<T> {
 
   /** One list, or one watch for as long as it lasts. Returns when the next may begin, from now. */
   async #turn(): Promise<number> {
+    this.#isWatchOpen = false;
     try {
       if (this.#isListDue) {
         await this.#list();
@@ -116,8 +119,9 @@ export class KubeInformer<T extends KubeObject> implements Informer<T> {
       // What is no KeelsonError is a bug of ours.
       if (!(error instanceof KeelsonError)) throw error;
       if (error.code !== 'UNAVAILABLE') this.#isListDue = true;
-      // A server that has forgotten where we were does answer.
-      if (error.code !== 'CONFLICT') this.#noteDown(error.message);
+      // A server that has forgotten where we were does answer; one that ended a watch may still.
+      const isAnswer = error.code === 'CONFLICT' || this.#isWatchOpen;
+      if (!isAnswer) this.#noteDown(error.message);
       return this.#countFailure();
     }
   }
@@ -142,6 +146,7 @@ export class KubeInformer<T extends KubeObject> implements Informer<T> {
     let openedMs = Number.POSITIVE_INFINITY;
     const onOpen = () => {
       openedMs = this.#clock.nowMs();
+      this.#isWatchOpen = true;
       this.#down = undefined;
     };
     try {
