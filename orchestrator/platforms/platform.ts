@@ -55,8 +55,13 @@ export type ProcessChange =
       readonly isStopped: boolean;
       readonly quickExits: number;
     }
-  /** The end of a controller that counted as exited, and that nobody had seen until now. */
+  /**
+   * The end of a controller that counted as exited, and that nobody had seen until now. On Kubernetes
+   * the place of all that ran in one pod (controller/protocol/instance-id.ts).
+   */
   | { readonly kind: 'instance-gone'; readonly process: ProcessSpec; readonly instanceId: string }
+  /** It has not begun, and will not before somebody does something. */
+  | { readonly kind: 'held-up'; readonly process: ProcessSpec; readonly reason: string }
   /** Somebody holds it, or lets it go on. */
   | { readonly kind: 'paused'; readonly process: ProcessSpec; readonly isPaused: boolean }
   /** A node went away or is back. */

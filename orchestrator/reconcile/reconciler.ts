@@ -118,6 +118,10 @@ export class Reconciler {
       if (change.process.role === 'controller') this.#ready.resolve(address);
       return;
     }
+    if (change.kind === 'held-up') {
+      this.#tell(address, `${what} cannot start yet: ${change.reason}`);
+      return;
+    }
     if (change.kind === 'paused') {
       this.#tell(address, change.isPaused ? `${what} is paused` : `${what} goes on`);
       return;

@@ -48,9 +48,6 @@ interface Node extends DockerNode {
 /** A disk that is away tells nobody when it is back. */
 const DISK_RETRY_MS = 5_000;
 
-/** Exit code of a replica that found another disk than its node's (replica/main.ts). */
-export const WRONG_DISK_EXIT_CODE = 3;
-
 /** The nodes of an installation on Docker: each an engine, perhaps shared, and a directory. */
 export class DockerNodes {
   readonly #options: DockerNodesOptions;

@@ -8,13 +8,14 @@ import type { NodeRecord } from '../../model/node.ts';
 import { addressOf, type RemovedCopy, type VolumeRecord } from '../../model/volume.ts';
 import type { ObservedProcess } from '../../plan/observed.ts';
 import { type ProcessSpec, replicaKey } from '../../plan/processes.ts';
+import { mayHaveSaidWhy, showExit, WRONG_DISK_EXIT_CODE } from '../exit-reason.ts';
 import type { Platform, PlatformNode, ProcessChange } from '../platform.ts';
 import { Activity } from './activity.ts';
 import { type ContainerLabels, LABELS } from './container-labels.ts';
 import { type ContainerContext, eraseCopyOptions } from './container-options.ts';
 import { Containers } from './containers.ts';
 import { CutOffControllers } from './cut-off-controllers.ts';
-import { DockerNodes, WRONG_DISK_EXIT_CODE } from './docker-nodes.ts';
+import { DockerNodes } from './docker-nodes.ts';
 import type { Engine, EngineEvent, FoundContainer } from './engine.ts';
 import { type Found, takeInventory } from './inventory.ts';
 import { LostInstances } from './lost-instances.ts';
@@ -34,10 +35,6 @@ export interface DockerPlatformOptions extends Doors {
   readonly onChange: (change: ProcessChange) => void;
   readonly log: Log;
 }
-
-/** Exit codes of processes that a signal ended are above this. */
-const SIGNAL_EXIT_CODE = 128;
-const SIGNALS: Readonly<Record<number, string>> = { 6: 'SIGABRT', 9: 'SIGKILL', 15: 'SIGTERM' };
 
 /**
  * Every controller and replica is a container (ADR 0023). Containers go on without us: an
@@ -217,18 +214,14 @@ export class DockerPlatform implements Platform {
   }
 
   async #onDie(run: Run, exitCode: number): Promise<void> {
-    if (exitCode === 0 || exitCode > SIGNAL_EXIT_CODE) {
-      const signal = exitCode - SIGNAL_EXIT_CODE;
-      this.#onExit(run, exitCode === 0 ? 'code 0' : `signal ${SIGNALS[signal] ?? signal}`);
-      return;
-    }
+    if (!mayHaveSaidWhy(exitCode)) return this.#onExit(run, showExit(exitCode));
     const { containerId = '', node = '' } = run;
     const engine = this.#nodes.engineOf(node);
     const words = await engine.lastWords(containerId).catch(() => undefined);
     if (exitCode === WRONG_DISK_EXIT_CODE && run.spec.role === 'replica') {
       this.#nodes.reportDisk(node, words ?? 'its directory is not there');
     }
-    this.#onExit(run, words === undefined ? `code ${exitCode}` : `code ${exitCode}: ${words}`);
+    this.#onExit(run, showExit(exitCode, words));
   }
 
   #onExit(run: Run, reason: string): void {
