@@ -4,6 +4,7 @@ import type { KubeApi } from '../../kubernetes/kube-api.ts';
 import type { NodeRecord } from '../../model/node.ts';
 import type { ProcessSpec } from '../../plan/processes.ts';
 import type { ProcessChange } from '../platform.ts';
+import type { Probe } from './prober.ts';
 
 /** What all objects of an installation have in common. */
 export interface WorkloadContext {
@@ -29,4 +30,6 @@ export interface KubernetesPlatformOptions extends WorkloadContext {
   readonly log: Log;
   /** monotonicClock but in tests. */
   readonly clock?: Clock;
+  /** probeByTcp but in tests. */
+  readonly probe?: Probe;
 }

@@ -1,0 +1,125 @@
+import type { Clock } from '../../../replica/common/clock.ts';
+import { KeelsonError } from '../../../replica/common/errors.ts';
+import type { Informer } from '../../kubernetes/kube-api.ts';
+import type { KubeNode } from '../../kubernetes/objects.ts';
+import { NODES } from '../../kubernetes/resources.ts';
+import type { Endpoint } from '../../model/address-plan.ts';
+import { copyDirectoryName } from '../../model/layout.ts';
+import type { PlatformNode } from '../platform.ts';
+import { JobRunner } from './job-runner.ts';
+import type { NamedVolume } from './names.ts';
+import { NodeDisks } from './node-disks.ts';
+import { internalAddressOf, NodeWatch } from './node-watch.ts';
+import type { KubernetesPlatformOptions } from './platform-options.ts';
+import { type Probe, probeByTcp } from './prober.ts';
+import type { ProcessObjects } from './process-objects.ts';
+
+export interface KubernetesNodesOptions
+  extends Pick<
+    KubernetesPlatformOptions,
+    'api' | 'nodes' | 'onPrepared' | 'log' | 'dataRoot' | 'probe'
+  > {
+  readonly context: KubernetesPlatformOptions;
+  readonly clock: Clock;
+  readonly objects: ProcessObjects;
+  /** Where processes of ours on that node answer. */
+  readonly doorsOn: (node: string) => readonly Endpoint[];
+  /** A node went away or is back. */
+  readonly onChange: () => void;
+}
+
+/** How often it is looked whether a node's turn has come: well below every interval that matters. */
+const TICK_MS = 100;
+
+/** The nodes of the cluster: which are down, and whether the directories of those in use are there. */
+export class KubernetesNodes {
+  readonly #options: KubernetesNodesOptions;
+  readonly #informer: Informer<KubeNode>;
+  readonly #watch: NodeWatch;
+  readonly #disks: NodeDisks;
+  readonly #jobs: JobRunner;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(options: KubernetesNodesOptions) {
+    const { api, context, clock, objects, nodes, dataRoot, onPrepared, onChange, log } = options;
+    this.#options = options;
+    const informer = api.inform(NODES);
+    this.#informer = informer;
+    this.#watch = new NodeWatch({
+      ...{ clock, probe: this.probe, nodes: () => informer.all(), doorsOn: options.doorsOn },
+      isUsed: (node) => objects.isOnNode(node),
+      canJudge: () => informer.down === undefined,
+      onChange,
+    });
+    this.#jobs = new JobRunner({ api, context, pods: objects.pods, log });
+    this.#disks = new NodeDisks({
+      ...{ clock, jobs: this.#jobs, dataRoot, nodes, onPrepared, onChange },
+      isReachable: (node) => this.#watch.downOf(node) === undefined,
+    });
+  }
+
+  get probe(): Probe {
+    return this.#options.probe ?? probeByTcp;
+  }
+
+  async open(): Promise<void> {
+    await this.#informer.ready;
+    this.#watch.look();
+    this.#informer.subscribe(() => this.#watch.look());
+    const tick = () => {
+      this.#watch.tick();
+      this.#disks.tick();
+    };
+    tick();
+    this.#timer = setInterval(tick, TICK_MS);
+  }
+
+  close(): void {
+    clearInterval(this.#timer);
+    this.#informer.close();
+  }
+
+  observe(): PlatformNode[] {
+    const { nodes, dataRoot } = this.#options;
+    return nodes().map(({ name }) => {
+      const node = this.#informer.get({ name });
+      return {
+        ...{ name, directory: dataRoot, address: internalAddressOf(node) ?? 'unknown' },
+        down: this.#watch.downOf(name) ?? this.#disks.downOf(name),
+      };
+    });
+  }
+
+  /** Why nothing runs there; undefined although its disk may be away. */
+  whyDown(name: string): string | undefined {
+    return this.#watch.downOf(name)?.reason;
+  }
+
+  downNodes(): string[] {
+    return this.#watch.downNodes();
+  }
+
+  /** A replica did not find its node's disk. */
+  reportDisk(name: string, reason: string): void {
+    this.#disks.report(name, reason);
+  }
+
+  /** Whether a job can be done there. */
+  isUp(name: string): boolean {
+    return this.#watch.downOf(name) === undefined && this.#disks.downOf(name) === undefined;
+  }
+
+  /** Errors: those of the job. */
+  async eraseCopy(volume: NamedVolume, node: string): Promise<void> {
+    const { exitCode, sentence } = await this.#jobs.run({ kind: 'erase', node, volume });
+    if (exitCode === 0) return;
+    throw new KeelsonError(
+      'IO_FAILED',
+      `erase ${this.directoryOf(volume)} on ${node}: ${sentence ?? `code ${exitCode}`}`,
+    );
+  }
+
+  directoryOf(volume: NamedVolume): string {
+    return `${this.#options.dataRoot}/${copyDirectoryName(volume)}`;
+  }
+}

@@ -1,0 +1,105 @@
+import type { Deployment, Service } from '../../kubernetes/objects.ts';
+import type { ProcessSpec } from '../../plan/processes.ts';
+import { isLive, type PodState } from './pod-state.ts';
+import { avoidedBy, pinnedNodeOf, recipeOf } from './workloads.ts';
+
+/** What there is of one process. */
+export interface Present {
+  readonly service: Service | undefined;
+  readonly deployment: Deployment | undefined;
+  readonly pods: readonly PodState[];
+}
+
+/** What is to be called next. All of them are decided on what is there now; those after a wait are not. */
+export type Call =
+  | { readonly kind: 'create-service' }
+  | { readonly kind: 'create-deployment' }
+  /** As it is to be; its pods are made anew if their template is another one. */
+  | { readonly kind: 'replace-deployment' }
+  | { readonly kind: 'scale-to-none' }
+  | { readonly kind: 'remove-deployment' }
+  /** By force: without its node, which cannot be asked. */
+  | { readonly kind: 'remove-pod'; readonly pod: PodState; readonly isForced: boolean };
+
+export interface Wish {
+  readonly process: ProcessSpec;
+  /** Of a Deployment that is made now. */
+  readonly recipe: string | undefined;
+  readonly downNodes: readonly string[];
+  /** It is to be started now: what kubelet waits with is started anew. */
+  readonly isStarting: boolean;
+}
+
+/** What a process needs that is to run. Nothing to call: kubelet and the controllers do the rest. */
+export function callsToRun(wish: Wish, present: Present): Call[] {
+  const { process, downNodes } = wish;
+  const { service, deployment, pods } = present;
+  const calls: Call[] = [];
+  if (service === undefined) calls.push({ kind: 'create-service' });
+  if (deployment === undefined) {
+    // A controller tells its portal, which is the address of its Service.
+    const isKnown = service?.spec?.clusterIP !== undefined || process.role === 'replica';
+    if (isKnown) calls.push({ kind: 'create-deployment' });
+  } else if (isToReplace(wish, deployment, pods)) calls.push({ kind: 'replace-deployment' });
+  for (const pod of pods) {
+    const isLost = pod.node !== undefined && downNodes.includes(pod.node);
+    if (isLost) {
+      // A replica's pod stays: it belongs to its node, and is there when that is back.
+      if (process.role === 'controller') calls.push({ kind: 'remove-pod', pod, isForced: true });
+    } else if (!pod.isTerminating && isSpent(pod, wish)) {
+      calls.push({ kind: 'remove-pod', pod, isForced: false });
+    }
+  }
+  return calls;
+}
+
+/** What is left to be done until nothing of a process runs or comes back. Empty: wait, or it is done. */
+export function callsToEnd({ deployment, pods }: Present, downNodes: readonly string[]): Call[] {
+  if (pods.length === 0) return deployment === undefined ? [] : [{ kind: 'remove-deployment' }];
+  const calls: Call[] = [];
+  if (deployment !== undefined && deployment.spec?.replicas !== 0) {
+    calls.push({ kind: 'scale-to-none' });
+  }
+  for (const pod of pods) {
+    const isLost = pod.node !== undefined && downNodes.includes(pod.node);
+    // Scaled to none, live ones are stopped; others nobody cares for.
+    const isLeft = !isLive(pod) || deployment === undefined;
+    if (isLost) calls.push({ kind: 'remove-pod', pod, isForced: true });
+    else if (isLeft && !pod.isTerminating) calls.push({ kind: 'remove-pod', pod, isForced: false });
+  }
+  return calls;
+}
+
+/** Why a Deployment of that name is not what this process may have, in words. */
+export function whyForeign(process: ProcessSpec, deployment: Deployment): string | undefined {
+  if (process.role === 'controller') return undefined;
+  const node = pinnedNodeOf(deployment);
+  if (node === process.node) return undefined;
+  return `it is for ${node ?? 'no single node'}, and the copy is on ${process.node}`;
+}
+
+function isToReplace(
+  { process, recipe, downNodes }: Wish,
+  deployment: Deployment,
+  pods: readonly PodState[],
+): boolean {
+  if (deployment.spec?.replicas !== 1) return true;
+  const isPlaced = ({ node }: PodState) => node !== undefined && !downNodes.includes(node);
+  const live = pods.filter(isLive);
+  const isInUse = live.some((pod) => {
+    return isPlaced(pod) && (pod.phase === 'running' || pod.phase === 'restarting');
+  });
+  // What runs is left as it is, and what kubelet is about to start again: it comes back sooner so.
+  if (isInUse) return false;
+  if (recipeOf(deployment) !== recipe) return true;
+  if (process.role === 'replica' || live.some(isPlaced)) return false;
+  const avoided = avoidedBy(deployment);
+  if (downNodes.some((node) => !avoided.includes(node))) return true;
+  // A pod that finds no place may find one on a node that is back.
+  return live.length > 0 && avoided.some((node) => !downNodes.includes(node));
+}
+
+/** Whether nothing comes of a pod any more, or not soon. */
+function isSpent({ phase }: PodState, { isStarting }: Wish): boolean {
+  return phase === 'ended' || (phase === 'backing-off' && isStarting);
+}
