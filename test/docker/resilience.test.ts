@@ -1,5 +1,5 @@
-import { formatReports, keepReports } from './resilience/report.ts';
-import { play, type Report } from './resilience/scenario.ts';
+import { formatReports, keepReports, type Report } from '../support/report.ts';
+import { play } from './resilience/scenario.ts';
 import { SCENARIOS } from './resilience/scenarios.ts';
 import { DockerInstallation } from './support/docker-installation.ts';
 import { StartLog } from './support/start-log.ts';

@@ -27,7 +27,7 @@ test('a claim of our StorageClass becomes a volume that takes I/O where its Pers
     ...{ apiVersion: 'v1', kind: 'PersistentVolumeClaim' },
     metadata: { namespace: NAMESPACE, name: 'data' },
     spec: {
-      storageClassName: 'keelson',
+      storageClassName: 'keelson-immediate',
       accessModes: ['ReadWriteOnce'],
       resources: { requests: { storage: '64Mi' } },
     },

@@ -5,7 +5,7 @@ import { exitOf, runOk } from '../support/child.ts';
 import type { ImageArchive } from '../support/dockerd-images.ts';
 import { Harness } from './support/harness.ts';
 import { loadImages } from './support/images.ts';
-import { install, uninstall } from './support/install.ts';
+import { install, wipe } from './support/install.ts';
 import { Installation } from './support/installation.ts';
 import { Nodes } from './support/nodes.ts';
 import { currentSuite, environmentOf, isInsideSuite, type Suite } from './support/suite.ts';
@@ -19,18 +19,21 @@ Everything about Kubernetes, on a real cluster. Needs root and either
   then run where addresses of Services are reached. Tests that kill nodes fail there.
 
   --only NAME      one resilience scenario, such as s49
-  --json FILE      where to keep what the scenarios took   (default: build/kubernetes.json)
+  --json FILE      where to keep what the scenarios took   (default, of all of them: build/kubernetes.json)
   --quick          only what npm test does
   --keep           leave Keelson and the cluster there, for the next run
   --image-tag TAG  (default: images of this source tree, which are built and loaded)
   PATTERN          only test files whose path matches
 `;
 
+/** Test files that npm test leaves out. */
+const FULL = '/kubernetes/full/';
+
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
     only: { type: 'string' },
-    json: { type: 'string', default: 'build/kubernetes.json' },
+    json: { type: 'string' },
     quick: { type: 'boolean', default: false },
     keep: { type: 'boolean', default: false },
     'image-tag': { type: 'string' },
@@ -60,7 +63,10 @@ if (values.help) {
 async function prepareOutside(): Promise<number> {
   const { KUBECONFIG } = process.env;
   const harness = Harness.find();
-  const given = { isFull: !values.quick, jsonPath: resolve(values.json) };
+  const isFull = !values.quick;
+  const isWhole = isFull && values.only === undefined && positionals.length === 0;
+  const { json = isWhole ? 'build/kubernetes.json' : undefined } = values;
+  const given = { isFull, jsonPath: json === undefined ? undefined : resolve(json) };
   if (KUBECONFIG !== undefined && KUBECONFIG !== harness?.kubeconfig) {
     const tag = values['image-tag'];
     if (tag === undefined) throw new Error('KUBECONFIG is set: expected --image-tag as well');
@@ -106,11 +112,13 @@ async function playInside(suite: Suite): Promise<number> {
       ...[process.execPath, 'node_modules/jest/bin/jest.js', '--runInBand', '--forceExit'],
       ...['--selectProjects', 'kubernetes'],
       ...(patterns.length === 0 ? [] : ['--testPathPatterns', ...patterns]),
+      ...(suite.isFull ? [] : ['--testPathIgnorePatterns', FULL]),
       ...(values.only === undefined ? [] : ['--testNamePattern', `\\[${values.only}\\]`]),
     ]);
   } finally {
-    if (harness !== undefined) await new Nodes(new Harness(harness)).restore();
-    if (!wasThere && !values.keep) await uninstall(tag);
+    const ours = harness === undefined ? undefined : new Harness(harness);
+    if (ours !== undefined) await new Nodes(ours).restore();
+    if (!wasThere && !values.keep) await wipe(tag, ours);
   }
 }
 

@@ -1,5 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
+import { Harness } from '../kubernetes/support/harness.ts';
 
 /**
  * Makes sure, before the tests, that the programs which they use as counterparts are there: a
@@ -63,6 +64,8 @@ const missing = [...PEERS, ...(hasAmx ? AMX_PEERS : [])]
   .filter(({ paths }) => !paths.some((path) => existsSync(path)))
   .map((peer) => peer.package);
 if (missing.length > 0) install([...new Set(missing)]);
+// The tests on Kubernetes come last: what they run on is built while the others run.
+if (process.env.KUBECONFIG === undefined) Harness.find()?.buildInBackground('build');
 
 function install(packages: readonly string[]): void {
   const isRoot = process.getuid?.() === 0;

@@ -1,4 +1,5 @@
 import { writeSync } from 'node:fs';
+import { keepCounts, showCounts } from './test-counts.ts';
 
 /**
  * A jest reporter that ends the output with one line for people and machines: `N passed, N failed`.
@@ -6,13 +7,13 @@ import { writeSync } from 'node:fs';
  */
 export class SummaryReporter {
   onRunComplete(_contexts, results) {
-    const { numPassedTests, numFailedTests, numRuntimeErrorTestSuites } = results;
+    const { numPassedTests: passed, numFailedTests, numRuntimeErrorTestSuites } = results;
     const failed = numFailedTests + numRuntimeErrorTestSuites;
     const skipped = results.numPendingTests + results.numTodoTests;
-    const tail = skipped > 0 ? `, ${skipped} skipped` : '';
+    keepCounts({ passed, failed, skipped });
     // Jest's own summary comes after the reporters of the configuration, so wait for the very end.
     process.once('exit', () => {
-      writeSync(1, `${numPassedTests} passed, ${failed} failed${tail}\n`);
+      writeSync(1, `${showCounts({ passed, failed, skipped })}\n`);
     });
   }
 }

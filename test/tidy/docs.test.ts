@@ -24,7 +24,7 @@ test('every requirement has one row, with what shows it', () => {
 
 test('every test that a requirement names exists under that title', () => {
   const named = lines('docs/requirements.md').flatMap((line) => [
-    ...line.matchAll(/`((?:unit|e2e|docker|tidy|sim)\/[^`]+)`: (.+?)(?=; `| \|$|\. `)/g),
+    ...line.matchAll(/`((?:unit|e2e|docker|kubernetes|tidy|sim)\/[^`]+)`: (.+?)(?=; `| \|$|\. `)/g),
   ]);
   expect(named.length).toBeGreaterThan(10);
   const missing = named
@@ -67,7 +67,9 @@ test('every npm script that the documents name exists', () => {
 
 /** Scenarios of the resilience suite are data, which one test plays. */
 function sourceOf(file: string): string {
-  return file.startsWith('docker/resilience/') ? `test/${file}.ts` : `test/${file}.test.ts`;
+  return /^(docker|kubernetes)\/resilience\//.test(file)
+    ? `test/${file}.ts`
+    : `test/${file}.test.ts`;
 }
 
 function ids(letter: string, count: number): string[] {

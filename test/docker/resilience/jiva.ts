@@ -1,5 +1,5 @@
+import { untilPortalAnswers } from '../../support/stopwatch.ts';
 import type { Scenario } from './scenario.ts';
-import { untilPortalAnswers } from './stopwatch.ts';
 
 /** Jiva's scenarios 1 to 4, as the requirements S49 to S52 have them. */
 export const JIVA_SCENARIOS: readonly Scenario[] = [

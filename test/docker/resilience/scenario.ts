@@ -1,11 +1,11 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import type { VolumeView } from '../../../orchestrator/model/view.ts';
 import { LABELS } from '../../../orchestrator/platforms/docker/container-labels.ts';
 import { eventually } from '../../support/child.ts';
+import { LoadedStage } from '../../support/loaded-stage.ts';
+import type { Report } from '../../support/report.ts';
 import { VerifiedVolume, type VerifiedVolumeOptions } from '../../support/verified-volume.ts';
 import type { DockerInstallation } from '../support/docker-installation.ts';
 import type { StartLog } from '../support/start-log.ts';
-import { SyncMeter } from './stopwatch.ts';
 
 export interface Scenario {
   /** For --only. */
@@ -22,88 +22,18 @@ export interface Scenario {
   run(stage: Stage): Promise<void>;
 }
 
-/** What a scenario took, in ms, bytes and pieces. */
-export interface Report {
-  readonly name: string;
-  /** The longest that one read, write or flush took, however often it was sent. */
-  readonly longestStallMs: number;
-  readonly stallOf: string;
-  /** From the last thing that was done to all copies in sync; undefined when nothing was lost. */
-  readonly healthyAfterMs: number | undefined;
-  /** What the syncs compared and moved. */
-  readonly syncedBytes: number;
-  readonly ioErrors: number;
-  /** Of its own. */
-  readonly figures: Readonly<Record<string, number>>;
-}
-
 const HEALTHY_REPLACE_AFTER_SECONDS = 600;
 const LOOK_EVERY_MS = 100;
-const CALM_OPERATIONS = 100;
-const CHANGE_LIMIT_MS = 60_000;
 /** Of what the orchestrator said, for whom must find out why. */
 const OUTPUT_LENGTH = 6_000;
 
 /** One volume under I/O, and what a scenario does to it. */
-export class Stage {
+export class Stage extends LoadedStage {
   readonly installation: DockerInstallation;
-  readonly volume: VerifiedVolume;
-  readonly figures: Record<string, number> = {};
-  healthyAfterMs: number | undefined;
-  #actedAtMs = performance.now();
 
   constructor(installation: DockerInstallation, volume: VerifiedVolume) {
+    super(installation, volume);
     this.installation = installation;
-    this.volume = volume;
-  }
-
-  view(): Promise<VolumeView> {
-    return this.installation.api.volume(this.volume.name);
-  }
-
-  async generation(): Promise<number> {
-    return (await this.view()).membership.generation;
-  }
-
-  /** The stopwatch of `recovers` starts here. */
-  async act(what: () => Promise<unknown>): Promise<void> {
-    this.#actedAtMs = performance.now();
-    await what();
-  }
-
-  /**
-   * Does it, and waits until all copies are in sync again, after a change of the in-sync set: no loss
-   * goes unnoticed.
-   */
-  async recoversFrom(what: () => Promise<unknown>): Promise<void> {
-    const before = await this.generation();
-    await this.act(what);
-    await this.recovers(before);
-  }
-
-  async recovers(afterGeneration: number): Promise<void> {
-    await this.installation.whenHealthy(this.volume.name, afterGeneration);
-    const tookMs = performance.now() - this.#actedAtMs;
-    this.healthyAfterMs = Math.max(this.healthyAfterMs ?? 0, tookMs);
-    await this.volume.whenBusy();
-  }
-
-  /** How long it takes until the orchestrator shows what is expected. */
-  async until(what: string, is: (view: VolumeView) => boolean): Promise<VolumeView> {
-    return eventually(
-      what,
-      async () => {
-        const view = await this.view();
-        return is(view) ? view : undefined;
-      },
-      { withinMs: CHANGE_LIMIT_MS, everyMs: 10 },
-    );
-  }
-
-  async timed(figure: string, work: () => Promise<unknown>): Promise<void> {
-    const startMs = performance.now();
-    await work();
-    this.figures[figure] = Math.round(performance.now() - startMs);
   }
 
   /** The orchestrator erases a directory on a node. */
@@ -131,18 +61,6 @@ export class Stage {
       .filter(({ State, Labels }) => State === 'running' && Labels[LABELS.role] === role)
       .map(({ Id }) => Id);
   }
-
-  /** Of its copies; the first is the primary's. */
-  async nodes(): Promise<string[]> {
-    const { copies } = await this.view();
-    const primaryFirst = copies.toSorted((a, b) => Number(b.isPrimary) - Number(a.isPrimary));
-    return primaryFirst.map(({ node }) => node);
-  }
-
-  /** As long as a fault lasts. */
-  lasts(ms: number): Promise<void> {
-    return pause(ms);
-  }
 }
 
 /** Runs it on a volume of its own; the installation is as before in the end. */
@@ -154,37 +72,21 @@ export async function play(
   const { name, replaceAfterSeconds = HEALTHY_REPLACE_AFTER_SECONDS } = scenario;
   await installation.waitAsLongAs(replaceAfterSeconds);
   const volume = await VerifiedVolume.create(installation, { name, ...scenario.volume });
-  const meter = new SyncMeter(volume.view.portal);
   const lookout = lookAt(installation, starts);
   const stage = new Stage(installation, volume);
   try {
-    if (scenario.volume?.isFilled === true) await volume.fill();
-    volume.start();
-    await volume.whenBusy();
-    await scenario.run(stage);
-    await volume.whenBusy(CALM_OPERATIONS);
-    await volume.rest();
-    await volume.checkCopies();
+    return await stage.play({
+      name,
+      isFilled: scenario.volume?.isFilled === true,
+      run: () => scenario.run(stage),
+    });
   } catch (cause) {
-    await volume.abandon();
     throw new Error(`${name}: ${String(cause)}\n${installation.output.slice(-OUTPUT_LENGTH)}`, {
       cause,
     });
   } finally {
     await lookout.stop();
   }
-  const syncedBytes = await meter.stop();
-  await volume.remove();
-  return {
-    ...{
-      name,
-      longestStallMs: Math.round(volume.longestStallMs),
-      stallOf: volume.tally.longestWhat,
-    },
-    healthyAfterMs: stage.healthyAfterMs && Math.round(stage.healthyAfterMs),
-    ...{ syncedBytes, figures: stage.figures },
-    ioErrors: [...volume.ioErrors.values()].reduce((sum, count) => sum + count, 0),
-  };
 }
 
 /** Keeps in mind which copies there ever were. */

@@ -1,6 +1,6 @@
+import { untilPortalAnswers } from '../../support/stopwatch.ts';
 import { VerifiedVolume } from '../../support/verified-volume.ts';
 import type { Scenario, Stage } from './scenario.ts';
-import { untilPortalAnswers } from './stopwatch.ts';
 
 const KILLS = 20;
 const VOLUMES = 4;

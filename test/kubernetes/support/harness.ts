@@ -1,11 +1,14 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { existsSync, mkdirSync, openSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { run, runOk } from '../../support/child.ts';
 import type { HarnessPlace } from './suite.ts';
 
-/** Where the harness keeps what it builds and what runs, unless told otherwise; see its README. */
-const { KUBE_CACHE = '/var/cache/kube-harness', KUBE_DIR = '/var/lib/kube-harness' } = process.env;
+/** Where the harness keeps what runs, unless told otherwise; see its README. */
+const { KUBE_DIR = '/var/lib/kube-harness' } = process.env;
 const { KEELSON_KUBE = '../shared/kube/kube' } = process.env;
+
+const BUILD = resolve('test/kubernetes/build-cluster.sh');
 
 /** The first time it builds Kubernetes, on a machine that is busy with our other tests. */
 const UP_LIMIT_MS = 45 * 60_000;
@@ -35,17 +38,22 @@ export class Harness {
     return code === 0;
   }
 
+  /**
+   * Builds Kubernetes while other things are done, and in their shade; does nothing where it is built.
+   *
+   * @param logDirectory where `kube-build.log` goes
+   */
+  buildInBackground(logDirectory: string): void {
+    mkdirSync(logDirectory, { recursive: true });
+    const log = openSync(join(logDirectory, 'kube-build.log'), 'w');
+    const words = ['-n', '19', BUILD, this.place.command];
+    spawn('nice', words, { detached: true, stdio: ['ignore', log, log] }).unref();
+  }
+
   /** Waits for a build that is under way, as ensure-peers.ts starts one. */
   async up(): Promise<void> {
-    const lock = join(KUBE_CACHE, '.lock');
-    if (existsSync(lock)) await runOk('flock', [lock, 'true'], { timeoutMs: UP_LIMIT_MS });
-    const show = (text: string) => void process.stdout.write(text);
-    const { code, stderr } = await run(this.place.command, ['up'], {
-      ...{ timeoutMs: UP_LIMIT_MS, onOutput: show },
-    });
-    if (code !== 0) {
-      throw new Error(`bring up a cluster with ${this.place.command} up: it failed: ${stderr}`);
-    }
+    await showing(BUILD, this.place.command);
+    await showing(this.place.command, 'up');
   }
 
   async down(): Promise<void> {
@@ -84,4 +92,14 @@ export class Harness {
     }
     return Number(pid);
   }
+}
+
+/** Shows what it prints, for it may take long. */
+async function showing(command: string, ...words: readonly string[]): Promise<void> {
+  const { code, stderr } = await run(command, words, {
+    timeoutMs: UP_LIMIT_MS,
+    onOutput: (text) => process.stdout.write(text),
+  });
+  if (code === 0) return;
+  throw new Error(`bring up a cluster: ${command} ended with ${code}: ${stderr.trim()}`);
 }

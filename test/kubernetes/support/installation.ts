@@ -58,6 +58,7 @@ export class Installation implements VolumeHost {
 
   /** Waits until the pod that leads answers. */
   static async connect(): Promise<Installation> {
+    currentSuite(); // says what to do where there is no cluster
     return eventually(
       `the Service ${SYSTEM}/${NAMES.api} answers`,
       async () => {

@@ -57,10 +57,13 @@ export async function get<T>(kind: string, name: string, namespace?: string): Pr
 
 export async function list<T>(
   kind: string,
-  options: { namespace?: string; selector?: string } = {},
+  options: { namespace?: string; selector?: string; isEverywhere?: boolean } = {},
 ): Promise<T[]> {
-  const { namespace, selector } = options;
-  const selection = selector === undefined ? [] : ['--selector', selector];
+  const { namespace, selector, isEverywhere = false } = options;
+  const selection = [
+    ...(selector === undefined ? [] : ['--selector', selector]),
+    ...(isEverywhere ? ['--all-namespaces'] : []),
+  ];
   const words = ['get', kind, '-o', 'json', ...inNamespace(namespace), ...selection];
   const { items } = JSON.parse(await kubectl(...words)) as { items: T[] };
   return items;

@@ -7,7 +7,7 @@ export interface Suite {
   /** Everything, not only what npm test shows. */
   readonly isFull: boolean;
   /** Where the figures go. */
-  readonly jsonPath: string;
+  readonly jsonPath: string | undefined;
 }
 
 /** `../shared/kube`, and where it keeps its state. */

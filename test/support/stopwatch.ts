@@ -1,7 +1,7 @@
 import { connect } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
-import type { ControllerStatus } from '../../../controller/protocol/status.ts';
-import { logIn, type Target } from '../../chaos/initiator/login.ts';
+import type { ControllerStatus } from '../../controller/protocol/status.ts';
+import { logIn, type Target } from '../chaos/initiator/login.ts';
 
 const PORTAL_LIMIT_MS = 60_000;
 const PROBE_EVERY_MS = 5;
