@@ -50,18 +50,35 @@ const addonsOutside: Plugin = {
 
 const LEFT_OUT = 'left-out';
 
-/**
- * dockerode loads a gRPC server and protobuf for images that are built with BuildKit, at every start
- * (25 ms, 5 MB). The orchestrator builds no image.
- */
-const withoutBuildKit: Plugin = {
-  name: 'without-buildkit',
+interface Unused {
+  /** In the paths of the files that ask for them. */
+  readonly importer: string;
+  readonly modules: RegExp;
+}
+
+/** Large parts of packages that would be loaded with what is used of them. */
+const UNUSED: readonly Unused[] = [
+  // A gRPC server and protobuf for images that are built with BuildKit, at every start (25 ms, 5 MB).
+  // The orchestrator builds no image.
+  { importer: '/dockerode/', modules: /^\.\/(session|buildkit)$/ },
+  // Beside the way to find a cluster: clients of all API groups, another HTTP client, and the login
+  // with OpenID Connect that people have, but no pod.
+  {
+    importer: '/@kubernetes/client-node/',
+    modules: /^(\.\/gen\/index\.js|undici|openid-client)$/,
+  },
+];
+
+const withoutUnused: Plugin = {
+  name: 'without-unused',
   setup({ onResolve, onLoad }) {
-    onResolve({ filter: /^\.\/(session|buildkit)$/ }, ({ path, importer }) =>
-      importer.includes('/dockerode/') ? { path, namespace: LEFT_OUT } : undefined,
-    );
-    onLoad({ filter: /./, namespace: LEFT_OUT }, () => ({
-      contents: `module.exports = () => { throw new Error('BuildKit is left out of this bundle'); };`,
+    for (const { importer: user, modules } of UNUSED) {
+      onResolve({ filter: modules }, ({ path, importer }) =>
+        importer.includes(user) ? { path, namespace: LEFT_OUT } : undefined,
+      );
+    }
+    onLoad({ filter: /./, namespace: LEFT_OUT }, ({ path }) => ({
+      contents: `module.exports = () => { throw new Error('${path} is left out of this bundle'); };`,
     }));
   },
 };
@@ -103,7 +120,7 @@ async function bundleProgram({ entry, file }: Program): Promise<Bundle> {
     },
     legalComments: 'none', // images/licenses.ts has them all, in one file
     external: TRIED_IN_VAIN,
-    plugins: [addonsOutside, withoutBuildKit],
+    plugins: [addonsOutside, withoutUnused],
     write: false,
     metafile: true,
     logLevel: 'error',
