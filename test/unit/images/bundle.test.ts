@@ -56,6 +56,16 @@ test('what dockerode needs for BuildKit only is in no bundle', () => {
   expect(packagesIn.filter((folder) => /grpc|protobuf/.test(folder ?? ''))).toEqual([]);
 });
 
+test('of the Kubernetes client only what finds a cluster and its credentials is in a bundle', () => {
+  const inputs = bundles.flatMap(({ inputs }) => inputs);
+  const library = inputs.filter((path) => path.includes('@kubernetes/client-node/dist/'));
+  expect(library).toContain('node_modules/@kubernetes/client-node/dist/config.js');
+  expect(library.filter((path) => path.includes('/gen/apis/'))).toEqual([]);
+  const packagesIn = new Set(inputs.map(packageFolderOf));
+  expect(packagesIn).not.toContain('node_modules/undici');
+  expect(packagesIn).not.toContain('node_modules/openid-client');
+});
+
 test('the command line of an image speaks YAML, a package that asks for modules of Node.js', async () => {
   const directory = mkdtempSync(join(tmpdir(), 'keelson-bundle-'));
   try {
