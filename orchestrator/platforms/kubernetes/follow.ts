@@ -31,7 +31,7 @@ export function follow(
   const downReason = place === undefined ? undefined : whyDown(place);
   if (downReason !== undefined) return ended(`${place} is down: ${downReason}`);
   if (run.podUid === undefined) {
-    const pod = choosePod(pods, run.toldEnd, whyDown);
+    const pod = choosePod(run, pods, whyDown);
     const end = pod === undefined ? undefined : newEnd(pod, run.toldEnd);
     return end === undefined ? { kind: 'goes-on', pod } : ended(showEnd(end), end);
   }
@@ -48,12 +48,13 @@ export function follow(
 
 /** The pod that a run is in, if it is in one: something runs in it, or ran and is started again. */
 export function choosePod(
+  { pinnedTo, toldEnd }: Pick<Followed, 'pinnedTo' | 'toldEnd'>,
   pods: readonly PodState[],
-  toldEnd: string | undefined,
   whyDown: (node: string) => string | undefined,
 ): PodState | undefined {
   const candidates = pods.filter((pod) => {
-    return isLive(pod) && pod.node !== undefined && whyDown(pod.node) === undefined;
+    if (!isLive(pod) || pod.node === undefined || whyDown(pod.node) !== undefined) return false;
+    return pinnedTo === undefined || pod.node === pinnedTo;
   });
   return (
     candidates.find(({ phase }) => phase === 'running') ??

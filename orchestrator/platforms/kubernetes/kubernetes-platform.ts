@@ -107,14 +107,15 @@ export class KubernetesPlatform implements Platform {
 
   /** Finds what there is. Nothing may be started before that. */
   async open(): Promise<void> {
-    await Promise.all([this.#objects.whenReady(), this.#nodes.open()]);
+    await this.#objects.whenReady();
+    this.#removeOldJobs();
+    await this.#nodes.open();
     const wanted = this.#options.wanted();
     for (const owner of this.#objects.owners()) {
       const spec = wanted.get(owner.key);
       if (spec?.volume.id === owner.volumeId) this.#adopt(spec, 'ready');
       else this.#onUnwanted(owner, wanted);
     }
-    this.#removeOldJobs();
     this.#isOpen = true;
   }
 
@@ -227,6 +228,8 @@ export class KubernetesPlatform implements Platform {
       return;
     }
     const { pod } = step;
+    // Its pod is being replaced.
+    if (pod === undefined) run.state = 'starting';
     Object.assign(run, { podUid: pod?.uid, node: pod?.node, address: pod?.address });
     if (run.state === 'starting') {
       if (pod === undefined) this.#tellHeldUp(run, pods.filter(isLive));
@@ -238,7 +241,9 @@ export class KubernetesPlatform implements Platform {
   #adopt(spec: ProcessSpec, state: 'starting' | 'ready'): void {
     const { pods } = this.#objects.present(ownerOf(spec));
     const isNew = this.#runs.get(spec.key) === undefined;
-    const pod = choosePod(pods, this.#toldEnds.get(spec.key), (node) => this.#nodes.whyDown(node));
+    const pinnedTo = spec.role === 'replica' ? spec.node : undefined;
+    const place = { pinnedTo, toldEnd: this.#toldEnds.get(spec.key) };
+    const pod = choosePod(place, pods, (node) => this.#nodes.whyDown(node));
     if (pod?.phase !== 'running') return;
     // Of what is new here, earlier ends were told by an earlier orchestrator.
     if (isNew && pod.lastEnd !== undefined) this.#toldEnds.set(spec.key, pod.lastEnd.containerId);
@@ -310,11 +315,13 @@ export class KubernetesPlatform implements Platform {
     if (run.isAsked) return;
     run.isAsked = true;
     const port = adminPortOf(run.spec.role);
-    for (let pauseMs = FIRST_PAUSE_MS; this.#isAwaited(run) && run.address !== undefined; ) {
-      const result = await this.#nodes.probe({ host: run.address, port }, ANSWER_MS);
-      if (!this.#isAwaited(run)) return;
-      if (result === 'open') return this.#onAnswer(run);
-      await sleep(pauseMs);
+    for (let pauseMs = FIRST_PAUSE_MS; this.#isAwaited(run); ) {
+      const host = run.address;
+      if (host === undefined) break;
+      const result = await this.#nodes.probe({ host, port }, ANSWER_MS);
+      // Meanwhile its pod may have been replaced.
+      if (result === 'open' && this.#isAwaited(run) && run.address === host) this.#onAnswer(run);
+      else await sleep(pauseMs);
       pauseMs = Math.min(2 * pauseMs, MAX_PAUSE_MS);
     }
     run.isAsked = false;

@@ -70,20 +70,14 @@ export function callsToEnd({ deployment, pods }: Present, downNodes: readonly st
   return calls;
 }
 
-/** Why a Deployment of that name is not what this process may have, in words. */
-export function whyForeign(process: ProcessSpec, deployment: Deployment): string | undefined {
-  if (process.role === 'controller') return undefined;
-  const node = pinnedNodeOf(deployment);
-  if (node === process.node) return undefined;
-  return `it is for ${node ?? 'no single node'}, and the copy is on ${process.node}`;
-}
-
 function isToReplace(
   { process, recipe, downNodes }: Wish,
   deployment: Deployment,
   pods: readonly PodState[],
 ): boolean {
   if (deployment.spec?.replicas !== 1) return true;
+  // Somebody has changed it: a copy is on one node, and its pod may run on no other (I9).
+  if (process.role === 'replica' && pinnedNodeOf(deployment) !== process.node) return true;
   const isPlaced = ({ node }: PodState) => node !== undefined && !downNodes.includes(node);
   const live = pods.filter(isLive);
   const isInUse = live.some((pod) => {

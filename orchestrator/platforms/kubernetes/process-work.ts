@@ -6,7 +6,7 @@ import type { ProcessState } from '../../model/view.ts';
 import type { ProcessSpec } from '../../plan/processes.ts';
 import { KeyedQueue } from '../../reconcile/keyed-queue.ts';
 import { Calls } from './calls.ts';
-import { callsToEnd, callsToRun, type Present, whyForeign } from './next-calls.ts';
+import { callsToEnd, callsToRun, type Present } from './next-calls.ts';
 import type { WorkloadContext } from './platform-options.ts';
 import { isLive, type PodState } from './pod-state.ts';
 import { type Owner, ownerOf, type ProcessObjects } from './process-objects.ts';
@@ -121,11 +121,6 @@ export class ProcessWork {
   async #workToRun(run: WorkRun, present: Present): Promise<number | undefined> {
     const { downNodes, objects } = this.#options;
     const { spec: process, state } = run;
-    const foreign = present.deployment && whyForeign(process, present.deployment);
-    if (foreign !== undefined) {
-      const { name } = present.deployment?.metadata ?? {};
-      throw new KeelsonError('FAILED_PRECONDITION', `Deployment ${name}: ${foreign}; remove it`);
-    }
     const down = downNodes();
     const made = this.#calls.makeDeployment(process, present, down);
     const recipe = made === undefined ? undefined : recipeOf(made);
