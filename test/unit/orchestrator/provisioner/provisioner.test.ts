@@ -139,6 +139,36 @@ test('a claim that asks for more grows, and says what is left to do', async () =
   });
 });
 
+test('a retained PersistentVolume that was given to another claim grows and goes with that one', async () => {
+  const cluster = new Cluster({ reclaimPolicy: 'Retain' });
+  cluster.makeClaim();
+  start(cluster);
+  await cluster.rest();
+  cluster.deleteClaim();
+  await cluster.rest();
+  const pv = cluster.persistentVolume;
+  const heir = cluster.kube.put(CLAIMS, {
+    metadata: { namespace: 'another-team', name: 'heir' },
+    spec: { storageClassName: 'fast', volumeName: pv?.metadata.name ?? '', ...sized('2Gi') },
+    status: { phase: 'Bound', capacity: { storage: '1Gi' } },
+  });
+  const { namespace = '', name, uid = '' } = heir.metadata;
+  cluster.kube.put(PERSISTENT_VOLUMES, {
+    metadata: pv?.metadata ?? { name: '' },
+    spec: {
+      ...{ ...pv?.spec, claimRef: { namespace, name, uid } },
+      persistentVolumeReclaimPolicy: 'Delete',
+    },
+    status: { phase: 'Bound' },
+  });
+  await cluster.rest();
+  expect(cluster.persistentVolume?.spec?.capacity).toEqual({ storage: '2Gi' });
+  expect(cluster.kube.get(CLAIMS, heir.metadata)?.status?.capacity).toEqual({ storage: '2Gi' });
+  cluster.kube.remove(CLAIMS, heir.metadata);
+  await cluster.rest();
+  expect([cluster.volume, cluster.persistentVolume]).toEqual([undefined, undefined]);
+});
+
 test('a claim of another provisioner is not touched', async () => {
   const cluster = new Cluster({ provisioner: 'other.io' });
   const annotations = { 'volume.kubernetes.io/storage-provisioner': 'other.io' };
