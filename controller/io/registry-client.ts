@@ -1,6 +1,7 @@
-import { Agent, request } from 'node:http';
+import { Agent, type ClientRequest, request } from 'node:http';
+import type { Socket } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
-import { KeelsonError, messageOf } from '../../replica/common/errors.ts';
+import { KeelsonError, messageOf, systemCodeOf } from '../../replica/common/errors.ts';
 import { parseJson, readObject } from '../../replica/common/validate.ts';
 import { decodeMembership, type Membership } from '../protocol/membership.ts';
 import {
@@ -31,6 +32,21 @@ export interface Registry {
 const ANSWER_MS = 2_000;
 const MAX_ANSWER_BYTES = 1024 * 1024;
 
+/**
+ * On Kubernetes one of several orchestrators answers at this address, chosen anew for every
+ * connection; for a while after its node died a dead one may be chosen. A lost SYN is sent again
+ * after 1 s: whoever has not answered by then is away.
+ */
+const CONNECT_MS = 1_000;
+/** With one orchestrator of two away, one time in sixteen is not enough. */
+const CONNECT_TRIES = 4;
+
+/**
+ * A wait for the next registration is silent for a minute. If its peer dies with its node, nothing
+ * says so but this: 4 s of silence, then 3 questions 2 s apart make 10 s.
+ */
+const KEEP_ALIVE = { enable: true, initialDelay: 4_000, interval: 2_000, count: 3 };
+
 /** While the registry is away nothing changes that it could tell. */
 const FOLLOW_RETRY_MS = 1_000;
 
@@ -38,6 +54,14 @@ interface Waiting {
   readonly signal?: AbortSignal;
   readonly timeout?: number;
 }
+
+interface Answer {
+  readonly status: number;
+  readonly body: string;
+}
+
+/** Nobody has heard the question. */
+class NotConnected extends KeelsonError {}
 
 /** The orchestrator's registry over HTTP (controller/protocol/registration.ts). */
 export class HttpRegistry implements Registry {
@@ -80,16 +104,26 @@ export class HttpRegistry implements Registry {
     return decodeRegistration(parseJson(body, 'registration'));
   }
 
-  #ask(
-    method: string,
-    url: URL,
-    body = '',
-    { signal, timeout = ANSWER_MS }: Waiting = {},
-  ): Promise<{ status: number; body: string }> {
-    const { promise, resolve, reject } = Promise.withResolvers<{ status: number; body: string }>();
+  /** As `#askOnce`, on another connection when one cannot be made: the question is asked once. */
+  async #ask(method: string, url: URL, body = '', waiting: Waiting = {}): Promise<Answer> {
+    for (let triesLeft = CONNECT_TRIES - 1; ; triesLeft -= 1) {
+      try {
+        return await this.#askOnce({ method, url, body }, waiting);
+      } catch (error) {
+        if (!(error instanceof NotConnected) || triesLeft === 0) throw error;
+      }
+    }
+  }
+
+  #askOnce(
+    { method, url, body }: { method: string; url: URL; body: string },
+    { signal, timeout = ANSWER_MS }: Waiting,
+  ): Promise<Answer> {
+    const { promise, resolve, reject } = Promise.withResolvers<Answer>();
     const fail = (cause: unknown): void => {
       const message = `ask the registry at ${url}: ${messageOf(cause)}`;
-      reject(new KeelsonError('UNAVAILABLE', message, { cause }));
+      const Kind = isUnreachable(cause) ? NotConnected : KeelsonError;
+      reject(new Kind('UNAVAILABLE', message, { cause }));
     };
     const headers = {
       authorization: `Bearer ${this.#secret.toString('hex')}`,
@@ -107,11 +141,32 @@ export class HttpRegistry implements Registry {
       response.on('end', () => resolve({ status: response.statusCode ?? 0, body: text }));
       response.on('error', fail);
     });
+    asked.on('socket', (socket) => limitConnecting(asked, socket));
     asked.on('timeout', () => asked.destroy(new Error(`no answer within ${timeout} ms`)));
     asked.on('error', fail);
     asked.end(body);
     return promise;
   }
+}
+
+function limitConnecting(asked: ClientRequest, socket: Socket): void {
+  const timer = setTimeout(() => asked.destroy(new ConnectTimeout()), CONNECT_MS);
+  socket.once('connect', () => {
+    clearTimeout(timer);
+    socket.setKeepAlive(KEEP_ALIVE);
+  });
+  socket.once('close', () => clearTimeout(timer));
+}
+
+class ConnectTimeout extends Error {
+  constructor() {
+    super(`not connected within ${CONNECT_MS} ms`);
+  }
+}
+
+/** Somebody who refuses is there, and is asked again by and by. */
+function isUnreachable(cause: unknown): boolean {
+  return cause instanceof ConnectTimeout || systemCodeOf(cause) === 'EHOSTUNREACH';
 }
 
 /** Tells of every new registration until `signal` ends it. One request a minute when none comes. */

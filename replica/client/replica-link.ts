@@ -39,6 +39,8 @@ export interface LinkOptions {
 const RECEIVE_BYTES = 256 * 1024;
 /** Connecting and shaking hands is over in milliseconds, or there is nobody there. */
 const HANDSHAKE_MS = 3_000;
+/** A lost SYN is sent again after 1 s: a new connection does the same, to where the node is by then. */
+const CONNECT_MS = 1_000;
 
 /** One connection to a replica, from the first byte of the handshake to its end. */
 export class ReplicaLink {
@@ -47,7 +49,7 @@ export class ReplicaLink {
   readonly #socket: Socket;
   readonly #decoder = new FrameDecoder();
   readonly #nonce = randomBytes(NONCE_BYTES).toString('hex');
-  readonly #handshakeTimer: NodeJS.Timeout;
+  #handshakeTimer: NodeJS.Timeout;
   #state: 'challenge' | 'welcome' | 'up' | 'down' = 'challenge';
   #frames: Frame[] = [];
 
@@ -65,10 +67,11 @@ export class ReplicaLink {
     this.#socket.on('drain', () => handlers.onDrain());
     this.#socket.on('error', (error) => this.#end('UNAVAILABLE', error.message));
     this.#socket.on('close', () => this.#end('UNAVAILABLE', 'the replica closed the connection'));
-    this.#handshakeTimer = setTimeout(
-      () => this.#end('UNAVAILABLE', `no handshake within ${HANDSHAKE_MS} ms`),
-      HANDSHAKE_MS,
-    );
+    this.#handshakeTimer = this.#endAfter(CONNECT_MS, 'connection');
+    this.#socket.once('connect', () => {
+      clearTimeout(this.#handshakeTimer);
+      this.#handshakeTimer = this.#endAfter(HANDSHAKE_MS, 'handshake');
+    });
   }
 
   get unsentBytes(): number {
@@ -130,6 +133,10 @@ export class ReplicaLink {
         `unexpected opcode ${frame.opcode} in handshake`,
       );
     }
+  }
+
+  #endAfter(limitMs: number, what: string): NodeJS.Timeout {
+    return setTimeout(() => this.#end('UNAVAILABLE', `no ${what} within ${limitMs} ms`), limitMs);
   }
 
   #end(code: ErrorCode, reason: string): void {

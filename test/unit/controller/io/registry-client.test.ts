@@ -1,5 +1,6 @@
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { Agent, createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { type AddressInfo, Socket } from 'node:net';
+import { Duplex } from 'node:stream';
 import { followRegistration, HttpRegistry } from '../../../../controller/io/registry-client.ts';
 import type { Registration } from '../../../../controller/protocol/registration.ts';
 import { makeRecord } from '../support/copies.ts';
@@ -78,6 +79,51 @@ describe('registry client, reading,', () => {
   ])('fails with a code at %s', async (_case, given, code) => {
     answer = given;
     await expect(registry.read()).rejects.toMatchObject({ name: 'KeelsonError', code });
+  });
+});
+
+describe('registry client, connecting,', () => {
+  /** As to a node that is dead: nobody ever says anything. */
+  class DeadConnection extends Duplex {
+    readonly connecting = true;
+    override _read(): void {}
+    override _write(): void {}
+    setTimeout(): this {
+      return this;
+    }
+  }
+  /** The first ones; all others are real. */
+  const deadConnections = (count: number) => {
+    const connections = jest.spyOn(Agent.prototype, 'createConnection');
+    for (let index = 0; index < count; index++) {
+      connections.mockImplementationOnce(() => new DeadConnection());
+    }
+    return connections;
+  };
+  afterEach(() => jest.restoreAllMocks());
+
+  test('asks on another connection when one is not made within a second', async () => {
+    const connections = deadConnections(1);
+    answer = json(200, RECORD);
+    expect(await registry.change(RECORD)).toEqual(RECORD);
+    expect(connections).toHaveBeenCalledTimes(2);
+  });
+
+  test('gives up after some that are not made, saying so', async () => {
+    const connections = deadConnections(9);
+    await expect(registry.read()).rejects.toMatchObject({
+      code: 'UNAVAILABLE',
+      message: expect.stringContaining('not connected within 1000 ms'),
+    });
+    expect(connections).toHaveBeenCalledTimes(4);
+  });
+
+  test('has a silent connection looked after: a dead peer is noticed within 10 s', async () => {
+    const keepAlive = jest.spyOn(Socket.prototype, 'setKeepAlive');
+    answer = json(200, REGISTRATION);
+    await registry.readAfter(1, new AbortController().signal);
+    const [given] = keepAlive.mock.calls[0] ?? [];
+    expect(given).toEqual({ enable: true, initialDelay: 4_000, interval: 2_000, count: 3 });
   });
 });
 
