@@ -21,15 +21,19 @@ FROM system AS program
 COPY orchestrator.cjs keelson.mjs /keelson/
 COPY links/ /
 
-# The compile cache belongs to the user that made it (its id is in the name): here root, as only root
-# may open the engine's socket wherever it is (docs/adr/0021-images.md).
+# The compile cache belongs to the user that made it (its id is in the name): on Docker root, as only
+# root may open the engine's socket wherever it is (docs/adr/0021-images.md), on Kubernetes nobody.
 FROM program AS cache
 COPY fill-compile-cache.ts /
-ENV NODE_COMPILE_CACHE=/tmp/cache
+ENV NODE_COMPILE_CACHE=/tmp/root
+RUN ["/usr/local/bin/node", "/fill-compile-cache.ts", "/keelson/orchestrator.cjs", "/keelson/keelson.mjs"]
+USER 65532:65532
+ENV NODE_COMPILE_CACHE=/tmp/nobody
 RUN ["/usr/local/bin/node", "/fill-compile-cache.ts", "/keelson/orchestrator.cjs", "/keelson/keelson.mjs"]
 
 FROM program
-COPY --from=cache /tmp/cache/ /keelson/cache/
+COPY --from=cache /tmp/root/ /keelson/cache/
+COPY --from=cache /tmp/nobody/ /keelson/cache/
 ENV NODE_COMPILE_CACHE=/keelson/cache KEELSON_HEALTH_ADDRESS=127.0.0.1:5705 \
     KEELSON_PLATFORM=docker KEELSON_DATA=/var/lib/keelson
 EXPOSE 5705

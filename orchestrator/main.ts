@@ -1,16 +1,15 @@
 import { join } from 'node:path';
 import { targetNameOf } from '../controller/protocol/target-name.ts';
+import { unreachable } from '../replica/common/assert.ts';
 import { monotonicClock } from '../replica/common/clock.ts';
 import { KeelsonError } from '../replica/common/errors.ts';
-import { makeLog } from '../replica/common/log.ts';
+import { type Log, makeLog } from '../replica/common/log.ts';
 import { EventLog } from './events/event-log.ts';
 import { showEndpoint } from './model/address-plan.ts';
 import { addressOf, placeOf, type VolumeName } from './model/volume.ts';
-import { HELP, type Options, parseOptions } from './options.ts';
-import { docker } from './platforms/docker/docker.ts';
+import { HELP } from './options/help.ts';
+import { type PlatformOptions, parseOptions } from './options.ts';
 import type { PlatformKind } from './platforms/platform-kind.ts';
-import { warmCompileCache } from './platforms/process/compile-cache.ts';
-import { embedded } from './platforms/process/embedded.ts';
 import { type Orchestrator, startOrchestrator } from './start.ts';
 
 /** npm passes a Ctrl-C on to a process that the terminal has already told: one press, two signals. */
@@ -29,21 +28,41 @@ async function main(): Promise<void> {
   events.subscribe(({ time, volume, message }) =>
     print(`${time.slice(11, 23)}  ${volume}: ${message}\n`),
   );
-  print(`keelson starts on ${options.root}\n`);
-  const kind = options.docker === undefined ? await embeddedKind(options) : docker(options.docker);
   const log = makeLog({ component: 'orchestrator' });
+  const kind = await kindOf(options.platform, log);
+  print(`keelson starts on ${kind.place}\n`);
   const starting = startOrchestrator({ ...options, events, log, kind });
   stopOnSignal(starting);
-  await announce(await starting, kind.advice);
+  const orchestrator = await starting;
+  orchestrator.lost.catch(fail);
+  await orchestrator.started;
+  await announce(orchestrator, kind.advice);
 }
 
-async function embeddedKind(options: Options): Promise<PlatformKind> {
-  const programs = {
-    controller: join(import.meta.dirname, '../controller/main.ts'),
-    replica: join(import.meta.dirname, '../replica/main.ts'),
-  };
-  await warmCompileCache(options.root, Object.values(programs));
-  return embedded({ ...options, programs });
+/** Loads what this platform needs, and nothing of the others: they stand on large packages. */
+async function kindOf(options: PlatformOptions, log: Log): Promise<PlatformKind> {
+  switch (options.name) {
+    case 'process': {
+      const { warmCompileCache } = await import('./platforms/process/compile-cache.ts');
+      const { embedded } = await import('./platforms/process/embedded.ts');
+      const programs = {
+        controller: join(import.meta.dirname, '../controller/main.ts'),
+        replica: join(import.meta.dirname, '../replica/main.ts'),
+      };
+      await warmCompileCache(options.root, Object.values(programs));
+      return embedded({ ...options, programs });
+    }
+    case 'docker': {
+      const { docker } = await import('./platforms/docker/docker.ts');
+      return docker(options);
+    }
+    case 'kubernetes': {
+      const { KubernetesKind } = await import('./platforms/kubernetes/kubernetes.ts');
+      return new KubernetesKind(options, { log, now: () => new Date() });
+    }
+    default:
+      return unreachable(options, 'platform');
+  }
 }
 
 /** Prints the line that scripts wait for, once, when the first volume can be used. */

@@ -10,9 +10,15 @@ import { isSameSecret } from '../installation/same-secret.ts';
  */
 export type Access = 'open' | 'token' | 'volume-secret';
 
+/** The token of an installation. */
+export interface ApiToken {
+  readonly text: string;
+  /** Where those find it who may, as the end of `it is in …`. */
+  readonly place: string;
+}
+
 export interface AccessRules {
-  /** Of the installation. */
-  readonly token: string;
+  readonly token: ApiToken;
   /** Else calls from the same machine need none. */
   readonly isTokenRequired: boolean;
 }
@@ -25,28 +31,32 @@ export interface AccessRules {
  * Errors: UNAUTHENTICATED; INVALID_ARGUMENT for a foreign Host.
  */
 export function checkAccess(request: IncomingMessage, access: Access, rules: AccessRules): void {
-  const { host = '', origin } = request.headers;
-  if (origin !== undefined && origin !== `http://${host}`) {
-    throw new KeelsonError('UNAUTHENTICATED', 'requests of other web sites are refused');
-  }
+  checkOrigin(request);
+  const { host = '' } = request.headers;
   if (access !== 'token') return;
   const { authorization } = request.headers;
   if (authorization !== undefined) {
-    if (isSameSecret(rules.token, bearerToken(request))) return;
+    if (isSameSecret(rules.token.text, bearerToken(request))) return;
     throw new KeelsonError(
       'UNAUTHENTICATED',
       'authorization: expected the token of this installation, got another one; ' +
-        'it is in the file "token" of the orchestrator\'s data directory',
+        `it is in ${rules.token.place}`,
     );
   }
   if (rules.isTokenRequired) {
     throw new KeelsonError(
       'UNAUTHENTICATED',
-      "authorization: expected the installation's token, got none; it is in the file " +
-        '"token" of the orchestrator\'s data directory: give it with --token-file or $KEELSON_TOKEN_FILE',
+      "authorization: expected the installation's token, got none; " +
+        `it is in ${rules.token.place}: give it with --token-file or $KEELSON_TOKEN_FILE`,
     );
   }
   checkHost(host);
+}
+
+/** Errors: UNAUTHENTICATED. */
+export function checkOrigin({ headers: { host = '', origin } }: IncomingMessage): void {
+  if (origin === undefined || origin === `http://${host}`) return;
+  throw new KeelsonError('UNAUTHENTICATED', 'requests of other web sites are refused');
 }
 
 /** The token of `Authorization: Bearer TOKEN`, or an empty one. */

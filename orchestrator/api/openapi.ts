@@ -13,7 +13,8 @@ const INTRODUCTION = `Replicated block volumes. Errors are \`{ error: { code, me
 
 An API that listens beyond loopback, or was started with --require-token, asks for the token of the
 installation: \`Authorization: Bearer TOKEN\`. It is in the file \`token\` of the orchestrator's data
-directory.`;
+directory, on Kubernetes in the Secret \`keelson-api-token\`. There every orchestrator serves the registry,
+and only the one that leads the rest; others answer UNAVAILABLE.`;
 
 /** The OpenAPI 3.1 document of these routes. */
 export function makeDocument(routes: readonly Route[]): object {

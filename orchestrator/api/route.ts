@@ -7,12 +7,25 @@ import type { Schema } from './schema.ts';
 import type { ComponentName } from './schemas/components.ts';
 
 /** One call of the API: how it is found, what it means, and what answers it. */
-export interface Route {
+export type Route = GuardedRoute | OpenRoute;
+
+/** For whoever may. */
+export interface GuardedRoute extends RouteBase {
+  /** By default `token`. */
+  readonly access?: Exclude<Access, 'open'>;
+  readonly handle: (exchange: Exchange) => Promise<void> | void;
+}
+
+/** For everybody, from the first moment on. */
+export interface OpenRoute extends RouteBase {
+  readonly access: 'open';
+  readonly handle: (exchange: OpenExchange) => void;
+}
+
+interface RouteBase {
   readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
   /** `{…}` stands for one part of the path. */
   readonly path: string;
-  /** By default `token`. */
-  readonly access?: Access;
   /** A name for programs that are made from the document. */
   readonly id: string;
   /** One line. */
@@ -23,7 +36,6 @@ export interface Route {
   readonly answers: Readonly<Record<number, Answer>>;
   /** What it refuses with, besides what every call does (openapi.ts). */
   readonly refusals?: readonly ErrorCode[];
-  readonly handle: (exchange: Exchange) => Promise<void> | void;
 }
 
 export interface QueryParameter {
@@ -53,6 +65,12 @@ export interface Exchange {
   readonly query: Query;
   /** What the `{…}` of the route's path stand for. */
   readonly names: readonly string[];
+}
+
+export interface OpenExchange {
+  /** There is something to ask for here. */
+  readonly isServed: boolean;
+  readonly response: ServerResponse;
 }
 
 /** Checked against the schemas of the route. */

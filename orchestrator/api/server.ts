@@ -5,17 +5,27 @@ import { KeelsonError, messageOf, systemCodeOf } from '../../replica/common/erro
 import type { Log } from '../../replica/common/log.ts';
 import type { Installation } from '../installation/installation.ts';
 import type { Endpoint } from '../model/address-plan.ts';
-import type { RegistryDoors } from '../platforms/platform-kind.ts';
-import { type AccessRules, checkAccess } from './access.ts';
+import type { Leadership, RegistryDoors } from '../platforms/platform-kind.ts';
+import { type ApiToken, checkAccess, checkOrigin } from './access.ts';
 import { sendError } from './http.ts';
 import { Query, type Route } from './route.ts';
 import { ROUTES } from './routes.ts';
 
 /** Where the API listens, and for whom. */
-export interface ApiOptions extends AccessRules {
+export interface ApiOptions {
   /** An IP address of this machine. */
   readonly host: string;
   readonly port: number;
+  /** Else calls from the same machine need no token. */
+  readonly isTokenRequired: boolean;
+}
+
+/** What the API serves. */
+export interface Served {
+  readonly installation: Installation;
+  readonly token: ApiToken;
+  /** Where other orchestrators serve the same registry. */
+  readonly leadership?: Leadership | undefined;
 }
 
 /** Only for taking the path of a request apart. */
@@ -24,9 +34,9 @@ const BASE_URL = 'http://127.0.0.1';
 export interface ApiServer extends RegistryDoors {
   /**
    * From here on controllers are answered, and everybody else once the installation was started;
-   * until then they are told to come back.
+   * until then they are told to come back, or who leads.
    */
-  serve(installation: Installation): void;
+  serve(served: Served): void;
   close(): Promise<void>;
 }
 
@@ -37,10 +47,10 @@ export interface ApiServer extends RegistryDoors {
  * Errors: IN_USE; IO_FAILED.
  */
 export async function listenApi(options: ApiOptions, log: Log): Promise<ApiServer> {
-  let installation: Installation | undefined;
+  let served: Served | undefined;
   const makeServer = (isDoor: boolean) =>
     createServer((request, response) => {
-      const call = { installation, rules: options, isDoor, request, response };
+      const call = { served, options, isDoor, request, response };
       answer(call).catch((error: unknown) => {
         if (!(error instanceof KeelsonError)) {
           log.error('request failed', { path: request.url, error: String(error) });
@@ -57,8 +67,8 @@ export async function listenApi(options: ApiOptions, log: Log): Promise<ApiServe
   return {
     url: `http://${reachableHost(options.host)}:${port}`,
     port,
-    serve: (ready) => {
-      installation = ready;
+    serve: (what) => {
+      served = what;
     },
     openDoor: async (host) => {
       // What listens everywhere listens there, too.
@@ -89,35 +99,60 @@ function closeServer(server: Server): Promise<void> {
 }
 
 interface Call {
-  readonly installation: Installation | undefined;
-  readonly rules: AccessRules;
+  readonly served: Served | undefined;
+  readonly options: ApiOptions;
   /** It came in where only the registry is served. */
   readonly isDoor: boolean;
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
 }
 
-async function answer({ installation, rules, isDoor, request, response }: Call): Promise<void> {
+async function answer(call: Call): Promise<void> {
+  const { served, isDoor, request, response } = call;
   const url = URL.parse(request.url ?? '', BASE_URL);
   const found = url === null ? undefined : findRoute(request.method ?? '', url.pathname);
+  if (found?.route.access === 'open' && !isDoor) {
+    checkOrigin(request);
+    found.route.handle({ isServed: isReady(served), response });
+    return;
+  }
+  const ready = requireServed(served);
+  const { installation, token } = ready;
   // Before anything else is said: what there is is nobody's business who may not call it.
-  checkAccess(request, found?.route.access ?? 'token', rules);
+  const { isTokenRequired } = call.options;
+  checkAccess(request, found?.route.access ?? 'token', { token, isTokenRequired });
   if (url === null) throw new KeelsonError('INVALID_ARGUMENT', 'path: expected a valid one');
   if (found === undefined) {
-    const call = `${request.method} ${url.pathname.slice(0, 200)}`;
-    throw new KeelsonError('NOT_FOUND', `${call}: no such call`);
+    const called = `${request.method} ${url.pathname.slice(0, 200)}`;
+    throw new KeelsonError('NOT_FOUND', `${called}: no such call`);
   }
   const { route, names } = found;
-  if (isDoor && route.access !== 'volume-secret') {
+  if (route.access === 'open' || (isDoor && route.access !== 'volume-secret')) {
     throw new KeelsonError('NOT_FOUND', 'here is the registry for controllers and nothing else');
   }
   // Controllers that an earlier orchestrator started ask for the registry meanwhile.
-  const isServed = installation?.isStarted === true || route.access === 'volume-secret';
-  if (installation === undefined || !isServed) {
-    throw new KeelsonError('UNAVAILABLE', 'the orchestrator starts');
-  }
+  if (route.access !== 'volume-secret') requireStarted(ready);
   const query = new Query(url.searchParams, route.query);
   await route.handle({ installation, request, response, query, names });
+}
+
+/** Where others serve the same registry, this one is of use before it leads. */
+function isReady(served: Served | undefined): boolean {
+  return served !== undefined && (served.installation.isStarted || served.leadership !== undefined);
+}
+
+function requireServed(served: Served | undefined): Served {
+  if (served !== undefined) return served;
+  throw new KeelsonError('UNAVAILABLE', 'the orchestrator starts');
+}
+
+function requireStarted({ installation, leadership }: Served): void {
+  if (installation.isStarted) return;
+  const leader = leadership?.leader;
+  throw new KeelsonError(
+    'UNAVAILABLE',
+    leader === undefined ? 'the orchestrator starts' : `here is not who leads: ask ${leader}`,
+  );
 }
 
 function findRoute(method: string, pathname: string): FoundRoute | undefined {

@@ -2,8 +2,12 @@ import { randomBytes } from 'node:crypto';
 import { closeSync, fsyncSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { KeelsonError, messageOf, systemCodeOf } from '../../replica/common/errors.ts';
+import type { ApiToken } from './access.ts';
 
 export const TOKEN_FILE = 'token';
+
+/** Nobody beyond this machine needs to know which directory that is. */
+const PLACE = `the file "${TOKEN_FILE}" of the orchestrator's data directory`;
 
 const TOKEN_BYTES = 32;
 const TOKEN = /^[0-9a-f]{64}\n?$/;
@@ -14,10 +18,10 @@ const TOKEN = /^[0-9a-f]{64}\n?$/;
  *
  * Errors: CORRUPT when the file holds something else, which nobody could show; IO_FAILED.
  */
-export function openToken(root: string): string {
+export function openToken(root: string): ApiToken {
   const path = join(root, TOKEN_FILE);
   const text = readOrMake(path);
-  if (TOKEN.test(text)) return text.trim();
+  if (TOKEN.test(text)) return { text: text.trim(), place: PLACE };
   throw new KeelsonError(
     'CORRUPT',
     `read the token in ${path}: expected ${TOKEN_BYTES * 2} digits of hex, found something else; ` +

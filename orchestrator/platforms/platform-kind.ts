@@ -1,10 +1,14 @@
 import type { Log } from '../../replica/common/log.ts';
+import type { ApiToken } from '../api/access.ts';
+import type { EventLog } from '../events/event-log.ts';
+import type { Installation } from '../installation/installation.ts';
 import type { Registry } from '../registry/registry.ts';
 import type { Platform, ProcessChange } from './platform.ts';
 
 /** What a platform stands on. */
 export interface Ground {
   readonly registry: Registry;
+  readonly events: EventLog;
   readonly api: RegistryDoors;
   readonly log: Log;
   readonly onChange: (change: ProcessChange) => void;
@@ -20,23 +24,52 @@ export interface RegistryDoors {
   closeDoor(host: string): void;
 }
 
-/** One kind of platform, as an orchestrator starts on it. */
+/** What an installation is, before anything of it runs. */
+export interface Records {
+  readonly registry: Registry;
+  readonly token: ApiToken;
+}
+
+/** Where several orchestrators share a registry, which all of them serve: one of them does the rest. */
+export interface Leadership {
+  /** Resolves when this one leads; never when it is closed before. */
+  readonly gained: Promise<void>;
+  readonly isGained: boolean;
+  /** Rejects when another one leads instead of this one, which has to end then: FAILED_PRECONDITION. */
+  readonly lost: Promise<never>;
+  /** The one that leads, as people know it; undefined while nobody does. */
+  readonly leader: string | undefined;
+}
+
+/** One kind of platform, as an orchestrator starts on it. In this order: */
 export interface PlatformKind {
-  /** Of a new installation. */
-  readonly defaultNodes: readonly string[];
-  /** As they are to be from now on; undefined: as last time. */
-  readonly nodes: readonly string[] | undefined;
+  /** Where everything is kept, as people know it. */
+  readonly place: string;
   /** What people are told of it: how they call the command line, and what its end means. */
   readonly advice: { readonly command: string; readonly end: string };
   /** A new installation gets the volume default/demo. */
   readonly hasDemo: boolean;
-  /** Before anybody can change the registry. Errors: IO_FAILED. */
-  prepare(registry: Registry): Promise<void>;
-  make(ground: Ground): Platform;
+  /** Takes what only one orchestrator may have. Errors: IN_USE, IO_FAILED, FAILED_PRECONDITION. */
+  open(): Promise<void>;
   /**
-   * Looks at what there is, before the first volume is started.
+   * Reads what there is, and readies it for use, before anybody is served.
+   *
+   * Errors: CORRUPT, IO_FAILED, FAILED_PRECONDITION.
+   */
+  readRecords(): Promise<Records>;
+  make(ground: Ground): Platform;
+  /** After the records are read; undefined: there is no other orchestrator. */
+  readonly leadership?: Leadership | undefined;
+  /**
+   * Looks at what runs, before the first volume is started; only the one that leads.
    *
    * Errors: IN_USE, UNAVAILABLE.
    */
   survey(registry: Registry): Promise<void>;
+  /** What else goes on from here on, besides looking after volumes. */
+  accompany?(installation: Installation): void;
+  /** Ends what `accompany` began, before the installation is closed. */
+  dismiss?(): Promise<void>;
+  /** At last: gives back what `open` took. */
+  close(): Promise<void>;
 }

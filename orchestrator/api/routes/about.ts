@@ -18,10 +18,10 @@ export const ABOUT_ROUTES: readonly Route[] = [
     path: '/readyz',
     access: 'open',
     id: 'isReady',
-    summary: 'The orchestrator has looked at its nodes, and its volumes are being served.',
+    summary: 'The registry is served, and volumes are looked after, here or by who leads.',
     answers: { 200: { description: 'It has.', schema: ref('Empty') } },
-    handle: ({ installation, response }) => {
-      if (!installation.isStarted) {
+    handle: ({ isServed, response }) => {
+      if (!isServed) {
         throw new KeelsonError('UNAVAILABLE', 'the orchestrator looks at its nodes');
       }
       sendJson(response, 200, {});

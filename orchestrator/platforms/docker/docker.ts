@@ -4,12 +4,15 @@ import { addressOf } from '../../model/volume.ts';
 import { type ProcessSpec, processesOf } from '../../plan/processes.ts';
 import type { Registry } from '../../registry/registry.ts';
 import type { PlatformKind } from '../platform-kind.ts';
+import { Root } from '../root.ts';
 import { DockerPlatform } from './docker-platform.ts';
 import type { DockerNode } from './node-option.ts';
 import { privateNetworks } from './private-networks.ts';
 import { publishedAddresses } from './published-addresses.ts';
 
 export interface DockerOptions {
+  /** The orchestrator's own directory, absolute. */
+  readonly root: string;
   readonly nodes: readonly DockerNode[];
   readonly networkPrefix: string;
   readonly namePrefix: string;
@@ -24,16 +27,17 @@ export interface DockerOptions {
 export function docker(options: DockerOptions): PlatformKind {
   const { nodes, namePrefix, networkPrefix, imagePrefix, imageTag, advertise } = options;
   const names = nodes.map(({ name }) => name);
+  const root = new Root(options.root);
   let platform: DockerPlatform | undefined;
   return {
-    defaultNodes: names,
-    nodes: names,
+    place: options.root,
     hasDemo: false,
     advice: {
       command: 'keelson',
       end: 'When this ends, volumes go on; what fails is started again when it is back.',
     },
-    prepare: async () => undefined,
+    open: () => root.open(),
+    readRecords: () => root.readRecords(names, names),
     make({ registry, api, log, onChange }) {
       const numberOfNode = (name: string) => numberOf(registry, name);
       const networks = privateNetworks(networkPrefix, numberOfNode);
@@ -68,6 +72,7 @@ export function docker(options: DockerOptions): PlatformKind {
       refuseUnreachable(platform);
       await noteGone(registry, platform.liveInstances());
     },
+    close: () => root.close(),
   };
 }
 

@@ -3,12 +3,13 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { monotonicClock } from '../../../replica/common/clock.ts';
 import { KeelsonError, messageOf, systemCodeOf } from '../../../replica/common/errors.ts';
 import { type Endpoint, showEndpoint } from '../../model/address-plan.ts';
-import { nodeNames } from '../../model/layout.ts';
+import { DEFAULT_NODE_COUNT, nodeNames } from '../../model/layout.ts';
 import { LOOPBACK_ADDRESSES } from '../../model/loopback-addresses.ts';
 import type { VolumeRecord } from '../../model/volume.ts';
 import { processesOf } from '../../plan/processes.ts';
 import type { Registry } from '../../registry/registry.ts';
 import type { Ground, PlatformKind } from '../platform-kind.ts';
+import { Root } from '../root.ts';
 import { findGone } from './earlier-instances.ts';
 import {
   endpointOf,
@@ -16,8 +17,6 @@ import {
   type ProcessPlatformOptions,
   prepareNodes,
 } from './process-platform.ts';
-
-export const DEFAULT_NODE_COUNT = 3;
 
 /** The children of an orchestrator that was killed need a moment to notice. */
 const PORT_WAIT_MS = 3_000;
@@ -31,22 +30,27 @@ export function embedded(options: {
   readonly hasDemo: boolean;
   readonly programs: ProcessPlatformOptions['programs'];
 }): PlatformKind {
-  const { root, nodeCount, hasDemo, programs } = options;
+  const { nodeCount, hasDemo, programs } = options;
+  const root = new Root(options.root);
   return {
-    defaultNodes: nodeNames(DEFAULT_NODE_COUNT),
-    nodes: nodeCount === undefined ? undefined : nodeNames(nodeCount),
+    place: options.root,
     hasDemo,
     advice: {
       command: 'npm run -s keelson --',
       end: 'Ctrl-C stops everything; the data stays where it is.',
     },
-    async prepare(registry) {
-      await makeNodes(root, registry);
-      await noteGone(registry);
+    open: () => root.open(),
+    async readRecords() {
+      const nodes = nodeCount === undefined ? undefined : nodeNames(nodeCount);
+      const records = await root.readRecords(nodeNames(DEFAULT_NODE_COUNT), nodes);
+      await makeNodes(options.root, records.registry);
+      await noteGone(records.registry);
+      return records;
     },
     make: ({ registry, api, onChange }: Ground) =>
       new ProcessPlatform({
-        ...{ root, programs, onChange, registryUrl: api.url, nodes: registry.nodes },
+        ...{ programs, onChange, registryUrl: api.url, nodes: registry.nodes },
+        root: options.root,
         installationId: registry.installationId,
       }),
     async survey(registry) {
@@ -54,6 +58,7 @@ export function embedded(options: {
       const wantsDemo = hasDemo && records.length === 0;
       await checkPorts(wantsDemo ? demoEndpoints(registry) : records.flatMap(endpointsOf));
     },
+    close: () => root.close(),
   };
 }
 
@@ -65,7 +70,7 @@ export async function makeNodes(root: string, registry: Registry): Promise<void>
 }
 
 /**
- * Before the API is there: controllers that an earlier orchestrator left behind cannot change the
+ * Before the API serves: controllers that an earlier orchestrator left behind cannot change the
  * record then. Their replicas ended with that orchestrator, and they would strike them off.
  */
 async function noteGone(registry: Registry): Promise<void> {

@@ -105,18 +105,18 @@ describe('the token of an installation', () => {
   const path = () => join(root, 'token');
 
   test('is made once, of 32 random bytes, for the owner of the file alone', () => {
-    const token = openToken(root);
-    expect(token).toMatch(/^[0-9a-f]{64}$/);
-    expect(readFileSync(path(), 'utf8')).toBe(`${token}\n`);
+    const { text } = openToken(root);
+    expect(text).toMatch(/^[0-9a-f]{64}$/);
+    expect(readFileSync(path(), 'utf8')).toBe(`${text}\n`);
     expect(statSync(path()).mode & 0o777).toBe(0o600);
-    expect(openToken(root)).toBe(token);
+    expect(openToken(root).text).toBe(text);
     rmSync(path());
-    expect(openToken(root)).not.toBe(token);
+    expect(openToken(root).text).not.toBe(text);
   });
 
   test('is made anew after a crash that left half of it', () => {
     writeFileSync(`${path()}.new`, 'abc');
-    expect(openToken(root)).toMatch(/^[0-9a-f]{64}$/);
+    expect(openToken(root).text).toMatch(/^[0-9a-f]{64}$/);
     expect(existsSync(`${path()}.new`)).toBe(false);
   });
 

@@ -7,6 +7,7 @@ import { ApiClient } from '../../../../orchestrator/client/api-client.ts';
 import { EventLog } from '../../../../orchestrator/events/event-log.ts';
 import { Installation } from '../../../../orchestrator/installation/installation.ts';
 import { nodeNames } from '../../../../orchestrator/model/layout.ts';
+import type { Leadership } from '../../../../orchestrator/platforms/platform-kind.ts';
 import { makeNodes } from '../../../../orchestrator/platforms/process/embedded.ts';
 import { ProcessPlatform } from '../../../../orchestrator/platforms/process/process-platform.ts';
 import { Registry } from '../../../../orchestrator/registry/registry.ts';
@@ -26,6 +27,8 @@ export interface WorldOptions {
   readonly isTokenRequired?: boolean;
   /** The installation is not started: its platform still looks around. */
   readonly isSurveying?: boolean;
+  /** Another orchestrator serves the same registry. */
+  readonly leadership?: Leadership;
 }
 
 /** An orchestrator over real HTTP and real child processes that only pretend. */
@@ -57,7 +60,8 @@ export class World {
           onChange,
         }),
     });
-    api.serve(this.installation);
+    const token = { text: TOKEN, place: 'the test' };
+    api.serve({ installation: this.installation, token, leadership: options.leadership });
     if (options.isSurveying !== true) this.installation.start();
   }
 
@@ -67,7 +71,7 @@ export class World {
     const registry = await Registry.open(root, nodeNames(options.nodeCount ?? 3));
     await makeNodes(root, registry);
     const isTokenRequired = options.isTokenRequired ?? false;
-    const where = { host: '127.0.0.1', port: 0, token: TOKEN, isTokenRequired };
+    const where = { host: '127.0.0.1', port: 0, isTokenRequired };
     return new World(options, root, registry, await listenApi(where, log));
   }
 

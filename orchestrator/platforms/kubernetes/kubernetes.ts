@@ -1,0 +1,179 @@
+import { randomBytes } from 'node:crypto';
+import { assert } from '../../../replica/common/assert.ts';
+import { KeelsonError } from '../../../replica/common/errors.ts';
+import type { Log } from '../../../replica/common/log.ts';
+import type { Installation } from '../../installation/installation.ts';
+import { connectKube, type KubeClient } from '../../kubernetes/client.ts';
+import type { Informer } from '../../kubernetes/kube-api.ts';
+import { LeaderElection } from '../../kubernetes/leader.ts';
+import type { KubeNode, RuleObject, VolumeObject } from '../../kubernetes/objects.ts';
+import { NODES, RULES, VOLUMES } from '../../kubernetes/resources.ts';
+import { startOperator } from '../../operator/operator.ts';
+import { type ProcessSpec, processesOf } from '../../plan/processes.ts';
+import { startProvisioner } from '../../provisioner/provisioner.ts';
+import { openKubeStore } from '../../registry/kube-store.ts';
+import { Registry } from '../../registry/registry.ts';
+import type { Ground, Leadership, PlatformKind, Records } from '../platform-kind.ts';
+import type { KubernetesOptions } from './kubernetes-options.ts';
+import { KubernetesPlatform } from './kubernetes-platform.ts';
+import { labelLeader } from './leader-label.ts';
+import { NAMES } from './names.ts';
+import { findImages, findRegistryUrl } from './own-pod.ts';
+import type { WorkloadContext } from './platform-options.ts';
+import { openTokenSecret } from './token-secret.ts';
+
+interface Surroundings {
+  readonly log: Log;
+  /** The time of day. */
+  readonly now: () => Date;
+}
+
+/** What is there once the records were read. */
+interface Opened {
+  readonly context: WorkloadContext;
+  readonly volumes: Informer<VolumeObject>;
+  readonly rules: Informer<RuleObject>;
+  readonly nodes: Informer<KubeNode>;
+  readonly election: LeaderElection;
+  readonly leadership: Leadership;
+}
+
+/** Kubernetes: every node one of the cluster, every process a pod, and the registry in the API server. */
+export class KubernetesKind implements PlatformKind {
+  readonly hasDemo = false;
+  readonly advice = {
+    command: 'keelson',
+    end: 'When this ends, volumes go on; what fails is started again when another one leads.',
+  };
+  readonly #options: KubernetesOptions;
+  readonly #log: Log;
+  readonly #now: () => Date;
+  #api: KubeClient | undefined;
+  #opened: Opened | undefined;
+  #platform: KubernetesPlatform | undefined;
+  #companions: readonly { close(): Promise<void> }[] = [];
+
+  constructor(options: KubernetesOptions, { log, now }: Surroundings) {
+    this.#options = options;
+    this.#log = log;
+    this.#now = now;
+  }
+
+  get place(): string {
+    return `namespace ${this.#options.namespace}, pod ${this.#options.podName}`;
+  }
+
+  get leadership(): Leadership | undefined {
+    return this.#opened?.leadership;
+  }
+
+  async open(): Promise<void> {
+    this.#api = await connectKube();
+  }
+
+  async readRecords(): Promise<Records> {
+    const { namespace, nodeSelector, dataRoot } = this.#options;
+    const api = this.#client;
+    const [volumes, rules, nodes] = [api.inform(VOLUMES), api.inform(RULES), api.inform(NODES)];
+    const store = await openKubeStore({
+      ...{ api, namespace, nodeSelector, volumes, rules, nodes, log: this.#log },
+    });
+    const registry = new Registry(store);
+    const [token, images, registryUrl] = await Promise.all([
+      openTokenSecret(api, namespace),
+      findImages(api, this.#options),
+      findRegistryUrl(api, namespace),
+    ]);
+    const { installationId } = registry;
+    const context = { namespace, installationId, images, dataRoot, registryUrl };
+    this.#opened = { context, volumes, rules, nodes, ...this.#contend() };
+    return { registry, token };
+  }
+
+  make({ registry, log, onChange }: Ground): KubernetesPlatform {
+    this.#platform = new KubernetesPlatform({
+      ...this.#requireOpened().context,
+      ...{ api: this.#client, log, onChange },
+      nodes: () => registry.nodes,
+      wanted: () => wantedProcesses(registry),
+      onPrepared: (node) => registry.changeNode(node, { isPrepared: true }),
+    });
+    return this.#platform;
+  }
+
+  async survey(): Promise<void> {
+    assert(this.#platform !== undefined, 'made before it looks around');
+    await labelLeader(this.#client, this.#options);
+    await this.#platform.open();
+  }
+
+  accompany(installation: Installation): void {
+    const { volumes, rules, nodes } = this.#requireOpened();
+    const { namespace, podName, provisionerName } = this.#options;
+    const common = { api: this.#client, volumes, podName, now: this.#now, log: this.#log };
+    this.#companions = [
+      startOperator({ ...common, installation, rules, nodes, namespace }),
+      startProvisioner({ ...common, provisionerName }),
+    ];
+  }
+
+  async dismiss(): Promise<void> {
+    await Promise.all(this.#companions.map((companion) => companion.close()));
+  }
+
+  async close(): Promise<void> {
+    await this.#opened?.election.close();
+    this.#api?.close();
+  }
+
+  #contend(): Pick<Opened, 'election' | 'leadership'> {
+    const { namespace, podName } = this.#options;
+    const gained = Promise.withResolvers<void>();
+    const lost = Promise.withResolvers<never>();
+    lost.promise.catch(() => undefined); // whoever starts us listens
+    const election = new LeaderElection({
+      ...{ api: this.#client, log: this.#log, now: this.#now },
+      lease: { namespace, name: NAMES.leader },
+      // A container that was started again in this pod is another one.
+      candidate: `${podName}_${randomBytes(4).toString('hex')}`,
+      onLost: (holder) => {
+        const message = `pod ${podName}: ${podOf(holder)} leads instead of it; it starts again to follow`;
+        lost.reject(new KeelsonError('FAILED_PRECONDITION', message));
+      },
+    });
+    // It is closed before it leads: then nobody waits any more.
+    election.whenLeading().then(gained.resolve, () => undefined);
+    return {
+      election,
+      leadership: {
+        ...{ gained: gained.promise, lost: lost.promise },
+        get isGained() {
+          return election.isLeading;
+        },
+        get leader() {
+          return election.holder === undefined ? undefined : podOf(election.holder);
+        },
+      },
+    };
+  }
+
+  get #client(): KubeClient {
+    assert(this.#api !== undefined, 'a platform is opened before it is used');
+    return this.#api;
+  }
+
+  #requireOpened(): Opened {
+    assert(this.#opened !== undefined, 'records are read before anything is made');
+    return this.#opened;
+  }
+}
+
+/** As the Lease has it: the pod, and which start of its container. */
+function podOf(holder: string): string {
+  return `pod ${holder.replace(/_[0-9a-f]*$/, '')}`;
+}
+
+function wantedProcesses(registry: Registry): ReadonlyMap<string, ProcessSpec> {
+  const processes = registry.list().flatMap(processesOf);
+  return new Map(processes.map((process) => [process.key, process]));
+}
