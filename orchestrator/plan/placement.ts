@@ -23,12 +23,10 @@ export function chooseNodes(
   preferred?: string,
 ): string[] {
   const rank = ({ name }: NodeLoad) => (name === preferred ? 0 : 1);
-  return nodes
-    .filter(({ name, refusal }) => refusal === undefined && !taken.has(name))
-    // Stable: equal nodes stay in the order given.
-    .toSorted((a, b) => rank(a) - rank(b) || a.copyCount - b.copyCount)
-    .slice(0, count)
-    .map(({ name }) => name);
+  const usable = nodes.filter(({ name, refusal }) => refusal === undefined && !taken.has(name));
+  // Stable: equal nodes stay in the order given.
+  const sorted = usable.toSorted((a, b) => rank(a) - rank(b) || a.copyCount - b.copyCount);
+  return sorted.slice(0, count).map(({ name }) => name);
 }
 
 /**
