@@ -63,6 +63,7 @@ async function serve(options: StartOptions, api: ApiServer): Promise<Orchestrato
     ...{ registry, events, replaceAfterMs, fetchStatus: fetchControllerStatus },
     makePlatform: (onChange) => kind.make({ registry, events, api, log, onChange }),
   });
+  await kind.whenAddressed?.();
   api.serve({ installation, token, leadership });
   const started = start(kind, installation);
   return {

@@ -58,6 +58,8 @@ export interface PlatformKind {
    */
   readRecords(): Promise<Records>;
   make(ground: Ground): Platform;
+  /** Before controllers are answered: every process that there is has its address. */
+  whenAddressed?(): Promise<void>;
   /** After the records are read; undefined: there is no other orchestrator. */
   readonly leadership?: Leadership | undefined;
   /**

@@ -101,6 +101,10 @@ export class KubernetesKind implements PlatformKind {
     return this.#platform;
   }
 
+  async whenAddressed(): Promise<void> {
+    await this.#platform?.whenAddressed();
+  }
+
   async survey(): Promise<void> {
     assert(this.#platform !== undefined, 'made before it looks around');
     await labelLeader(this.#client, this.#options);
