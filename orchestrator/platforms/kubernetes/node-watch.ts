@@ -73,7 +73,9 @@ export class NodeWatch {
   downOf(name: string): Down | undefined {
     const watched = this.#watched.get(name);
     if (watched === undefined) return { sinceMs: 0, reason: NO_SUCH_NODE };
-    return watched.notReady ?? watched.silent;
+    const { notReady, silent } = watched;
+    if (notReady === undefined || silent === undefined) return notReady ?? silent;
+    return { ...notReady, sinceMs: Math.min(notReady.sinceMs, silent.sinceMs) };
   }
 
   downNodes(): string[] {

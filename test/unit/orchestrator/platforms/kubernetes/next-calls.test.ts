@@ -1,0 +1,169 @@
+import type { Deployment } from '../../../../../orchestrator/kubernetes/objects.ts';
+import {
+  type ControllerProcess,
+  processesOf,
+  type ReplicaProcess,
+} from '../../../../../orchestrator/plan/processes.ts';
+import {
+  callsToEnd,
+  callsToRun,
+  type Present,
+  type Wish,
+} from '../../../../../orchestrator/platforms/kubernetes/next-calls.ts';
+import type { PodState } from '../../../../../orchestrator/platforms/kubernetes/pod-state.ts';
+import {
+  controllerDeployment,
+  recipeOf,
+  replicaDeployment,
+  serviceOf,
+} from '../../../../../orchestrator/platforms/kubernetes/workloads.ts';
+import { makeRecord } from '../../support/records.ts';
+
+const CONTEXT = {
+  ...{
+    namespace: 'sys',
+    installationId: 'i',
+    dataRoot: '/d',
+    registryUrl: 'http://192.0.2.1:5705',
+  },
+  images: { controller: 'c:1', replica: 'r:1' },
+};
+const [replica, controller] = processesOf(makeRecord({ copyCount: 1 })) as [
+  ReplicaProcess,
+  ControllerProcess,
+];
+const service = { ...serviceOf(CONTEXT, controller), spec: { clusterIP: '192.0.2.7' } };
+
+function controllerOn(avoids: readonly string[] = []): Deployment {
+  return controllerDeployment(CONTEXT, controller, { clusterIP: '192.0.2.7', avoids });
+}
+
+function podState(changes: Partial<PodState> = {}): PodState {
+  return {
+    ...{ name: 'p', uid: 'u1', node: 'node1', address: undefined, phase: 'running' },
+    ...{ isTerminating: false, containerId: 'c', lastEnd: undefined, failure: undefined },
+    heldUp: undefined,
+    ...changes,
+  };
+}
+
+function kindsOf(wish: Partial<Wish>, present: Partial<Present>): string[] {
+  const process = wish.process ?? controller;
+  const made = process.role === 'controller' ? controllerOn() : replicaDeployment(CONTEXT, process);
+  const whole: Wish = {
+    ...{ process, recipe: recipeOf(made), downNodes: [], isStarting: true, ...wish },
+  };
+  const there: Present = {
+    ...{ service, deployment: made, pods: [], ...present },
+  };
+  return callsToRun(whole, there).map((call) => {
+    return call.kind === 'remove-pod'
+      ? `${call.isForced ? 'force' : 'remove'} ${call.pod.name}`
+      : call.kind;
+  });
+}
+
+test('a replica gets all it needs at once; a controller needs its address first', () => {
+  const nothing = { service: undefined, deployment: undefined };
+  expect(kindsOf({ process: replica }, nothing)).toEqual(['create-service', 'create-deployment']);
+  expect(kindsOf({}, nothing)).toEqual(['create-service']);
+  expect(kindsOf({}, { deployment: undefined })).toEqual(['create-deployment']);
+});
+
+test('what runs as it should needs nothing, nor what kubelet is about to start again', () => {
+  for (const phase of ['running', 'restarting', 'waiting'] as const) {
+    expect(kindsOf({}, { pods: [podState({ phase })] })).toEqual([]);
+  }
+  expect(kindsOf({}, { pods: [] })).toEqual([]); // Kubernetes is about to make one
+});
+
+test('what kubelet waits with is removed when it is to be started, and not before', () => {
+  const pods = [podState({ phase: 'backing-off' })];
+  expect(kindsOf({}, { pods })).toEqual(['remove p']);
+  expect(kindsOf({ isStarting: false }, { pods })).toEqual([]);
+  expect(kindsOf({}, { pods: [podState({ phase: 'backing-off', isTerminating: true })] })).toEqual(
+    [],
+  );
+});
+
+test('a pod in which nothing runs any more is removed', () => {
+  expect(kindsOf({}, { pods: [podState({ phase: 'ended' })] })).toEqual(['remove p']);
+});
+
+test('a controller on a lost node: its Deployment keeps away from there, and its pod goes at once', () => {
+  const pods = [podState()];
+  const downNodes = ['node1'];
+  expect(kindsOf({ downNodes }, { pods })).toEqual(['replace-deployment', 'force p']);
+  // Kubernetes has begun to delete it, but its node will never confirm that.
+  const leaving = [podState({ isTerminating: true })];
+  expect(kindsOf({ downNodes }, { pods: leaving, deployment: controllerOn(['node1']) })).toEqual([
+    'force p',
+  ]);
+});
+
+test('a controller that was made anew on another node is left there', () => {
+  const pods = [podState({ isTerminating: true }), podState({ name: 'q', node: 'node2' })];
+  expect(kindsOf({ downNodes: ['node1'] }, { pods })).toEqual(['force p']);
+});
+
+test('a controller that keeps away from a node that is back is moved only if it has no place', () => {
+  const deployment = controllerOn(['node2']);
+  expect(kindsOf({}, { deployment, pods: [podState()] })).toEqual([]);
+  expect(kindsOf({}, { deployment, pods: [] })).toEqual([]);
+  const homeless = podState({ node: undefined, phase: 'waiting' });
+  expect(kindsOf({}, { deployment, pods: [homeless] })).toEqual(['replace-deployment']);
+});
+
+test('a replica on a lost node is left alone: it is there when the node is back', () => {
+  const wish = { process: replica, downNodes: ['node1'] };
+  expect(kindsOf(wish, { pods: [podState()] })).toEqual([]);
+});
+
+test('I9 a Deployment that somebody has pinned elsewhere is put right, even if something runs', () => {
+  const text = JSON.stringify(replicaDeployment(CONTEXT, replica));
+  const deployment = JSON.parse(text.replaceAll('"node1"', '"node2"'));
+  const present = { deployment, pods: [podState({ node: 'node2' })] };
+  expect(kindsOf({ process: replica }, present)).toEqual(['replace-deployment']);
+});
+
+test('a new recipe counts when the process is started, and restarts nothing', () => {
+  const wish = { recipe: 'another' };
+  expect(kindsOf(wish, { pods: [podState()] })).toEqual([]);
+  expect(kindsOf(wish, { pods: [podState({ phase: 'restarting' })] })).toEqual([]);
+  expect(kindsOf(wish, { pods: [] })).toEqual(['replace-deployment']);
+  expect(kindsOf(wish, { pods: [podState({ phase: 'backing-off' })] })).toEqual([
+    ...['replace-deployment', 'remove p'],
+  ]);
+});
+
+test('what was scaled to none is scaled to one', () => {
+  const deployment = { ...controllerOn(), spec: { ...controllerOn().spec, replicas: 0 } };
+  expect(kindsOf({}, { deployment })).toEqual(['replace-deployment']);
+});
+
+describe('a process that is to end', () => {
+  const ending = (present: Partial<Present>, downNodes: string[] = []) =>
+    callsToEnd({ service, deployment: controllerOn(), pods: [], ...present }, downNodes).map(
+      ({ kind }) => kind,
+    );
+  const none = { ...controllerOn(), spec: { ...controllerOn().spec, replicas: 0 } };
+
+  test('is scaled to none, waited for, and removed', () => {
+    expect(ending({ pods: [podState()] })).toEqual(['scale-to-none']);
+    expect(ending({ pods: [podState()], deployment: none })).toEqual([]);
+    expect(ending({ deployment: none })).toEqual(['remove-deployment']);
+    expect(ending({ deployment: undefined })).toEqual([]);
+  });
+
+  test('leaves no pod that nobody would stop', () => {
+    expect(ending({ pods: [podState()], deployment: undefined })).toEqual(['remove-pod']);
+    expect(ending({ pods: [podState({ phase: 'ended' })], deployment: none })).toEqual([
+      'remove-pod',
+    ]);
+  });
+
+  test('does not wait for a node that is down', () => {
+    const present = { pods: [podState({ isTerminating: true })], deployment: none };
+    expect(callsToEnd({ service, ...present }, ['node1'])).toMatchObject([{ isForced: true }]);
+  });
+});
