@@ -1,3 +1,4 @@
+import { assert } from '../../replica/common/assert.ts';
 import { type Access, findAccess } from './access.ts';
 import { failureFrom, isMissing, statusOf } from './failure.ts';
 import { KubeInformer } from './informer.ts';
@@ -58,6 +59,8 @@ export class KubeClient implements KubeApi {
 
   async create<T extends KubeObject>(resource: Resource<T>, object: T): Promise<T> {
     const { metadata } = object;
+    const { plural, isNamespaced } = resource;
+    assert(!isNamespaced || metadata.namespace !== undefined, `${plural} have a namespace`);
     const answer = await this.#ask('create', resource, metadata, {
       method: 'POST',
       path: collectionPath(resource, metadata.namespace),

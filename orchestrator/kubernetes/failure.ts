@@ -15,7 +15,7 @@ export interface Status {
 export interface FailureContext {
   /** `create Pod demo/web`, to begin the sentence. */
   readonly what: string;
-  /** The server may repeat what it was sent. */
+  /** Where the server finds fault with what it was sent, it may repeat it. */
   readonly isSecret: boolean;
 }
 
@@ -41,13 +41,15 @@ export function statusIn(value: unknown): Status | undefined {
 /** One sentence, with the server's own words. */
 export function failureFrom(status: Status, { what, isSecret }: FailureContext): KeelsonError {
   const said = status.message.replace(/\s+/g, ' ').trim().slice(0, MAX_SHOWN_CHARS);
-  const words = isSecret || said === '' ? status.reason : said;
+  const code = codeOf(status);
+  const mayRepeat = isSecret && (code === 'INVALID_ARGUMENT' || code === 'UNAVAILABLE');
+  const words = mayRepeat || said === '' ? status.reason : said;
   const number = `HTTP status ${status.code}`;
   const answer = words === '' ? number : words;
   const hint = isUnknownResource(status)
     ? ' (the server does not have this kind; for those of Keelson, apply manifests/kubernetes/base/crds)'
     : '';
-  return new KeelsonError(codeOf(status), `${what}: the Kubernetes API said: ${answer}${hint}`);
+  return new KeelsonError(code, `${what}: the Kubernetes API said: ${answer}${hint}`);
 }
 
 /** No such object, as against no such kind of object. */

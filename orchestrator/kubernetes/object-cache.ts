@@ -128,8 +128,14 @@ function keyOf({ namespace, name }: ObjectName): string {
   return namespace === undefined ? name : `${namespace}/${name}`;
 }
 
+/** Without recursion: how deep it goes is up to whoever wrote it. */
 function deepFreeze<V>(value: V): V {
-  if (typeof value !== 'object' || value === null || Object.isFrozen(value)) return value;
-  for (const part of Object.values(value)) deepFreeze(part);
-  return Object.freeze(value);
+  const open: unknown[] = [value];
+  while (open.length > 0) {
+    const part = open.pop();
+    if (typeof part !== 'object' || part === null || Object.isFrozen(part)) continue;
+    for (const inner of Object.values(part)) open.push(inner);
+    Object.freeze(part);
+  }
+  return value;
 }

@@ -123,6 +123,7 @@ export class Transport {
     const { answerMs, silenceMs, lineBytes } = this.#limits;
     const ending = new AbortController();
     const end = () => ending.abort();
+    if (signal.aborted) end();
     signal.addEventListener('abort', end, { once: true });
     let limitMs = answerMs;
     let timer = setTimeout(end, limitMs);

@@ -1,5 +1,5 @@
 import { ObjectCache } from '../../../../orchestrator/kubernetes/object-cache.ts';
-import type { ConfigMap } from '../../../../orchestrator/kubernetes/objects.ts';
+import type { AnyObject, ConfigMap } from '../../../../orchestrator/kubernetes/objects.ts';
 import { SeededRandom } from '../../../support/random.ts';
 
 function object(name: string, version: number, uid = `uid-${name}`): ConfigMap {
@@ -102,6 +102,15 @@ test('what it gives out cannot be changed', () => {
   const held = cache.get(A);
   expect(() => Object.assign(held?.metadata ?? {}, { name: 'b' })).toThrow(TypeError);
   expect(() => (cache.all() as ConfigMap[]).push(object('b', 1))).toThrow(TypeError);
+});
+
+test('an object that goes deep is taken as well', () => {
+  const cache = new ObjectCache<AnyObject>();
+  const innermost: unknown[] = [];
+  let deep = innermost;
+  for (let depth = 0; depth < 100_000; depth += 1) deep = [deep];
+  cache.put({ ...object('a', 5), data: { nothing: undefined, deep } });
+  expect(Object.isFrozen(innermost)).toBe(true);
 });
 
 test('in whatever order news and answers come, nobody sees a version go back', () => {
