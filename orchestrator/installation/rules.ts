@@ -62,9 +62,13 @@ export class Rules {
     return { view: this.view(addressOf(rule)), isNew: existing === undefined };
   }
 
-  /** Lets rules count that somebody changed where the registry keeps its state. */
-  async follow(): Promise<void> {
-    this.#tell(await this.#registry.followRules());
+  /**
+   * Lets rules count that somebody changed where the registry keeps its state.
+   *
+   * @param unclear as of `Registry.followRules`
+   */
+  async follow(unclear: ReadonlySet<string>): Promise<void> {
+    this.#tell(await this.#registry.followRules(unclear));
   }
 
   /** Errors: NOT_FOUND. */

@@ -5,6 +5,7 @@ import type { Informer, KubeApi } from '../kubernetes/kube-api.ts';
 import type { VolumeObject } from '../kubernetes/objects.ts';
 import { VOLUMES } from '../kubernetes/resources.ts';
 import { KeyedQueue } from '../reconcile/keyed-queue.ts';
+import { readVolumeObject } from '../registry/kube-spec.ts';
 import type { RecordFault } from '../registry/state.ts';
 import type { ChapSecrets } from './chap-secrets.ts';
 import { conditionsIn, type Finding, isSameFinding } from './conditions.ts';
@@ -20,10 +21,12 @@ import {
   refusedFinding,
   type Verdict,
 } from './verdict.ts';
-import { isSameWish, readWish, requestFor, updateFor } from './wish.ts';
+import { isSameWish, requestFor, updateFor } from './wish.ts';
 
 export interface AdmissionOptions {
   readonly api: KubeApi;
+  /** The system namespace. */
+  readonly namespace: string;
   readonly volumes: Informer<VolumeObject>;
   readonly installation: Pick<Installation, 'registry' | 'admit' | 'update' | 'delete' | 'view'>;
   readonly chapSecrets: ChapSecrets;
@@ -106,7 +109,7 @@ export class Admission {
   async #admit(address: string, object: VolumeObject): Promise<void> {
     const { api, volumes, installation, chapSecrets } = this.#options;
     const { registry } = installation;
-    const wish = readWish(object);
+    const wish = readVolumeObject(object);
     const chap = await chapSecrets.read(address, object, wish.chapSecretRef);
     // Whoever changes a volume through another door changes its object and its record: what is wished
     // is compared with the record that belongs to it, or it would be taken back.
@@ -183,11 +186,7 @@ export class Admission {
 /** Errors: Refused. */
 function refuseDamaged(fault: RecordFault | undefined): void {
   if (fault?.kind !== 'damaged') return;
-  throw new Refused(
-    'RecordDamaged',
-    `${fault.message}; nothing of the volume is touched, its copies stay on their nodes: put ` +
-      'status.record back from a backup of the object',
-  );
+  throw new Refused('RecordDamaged', fault.message);
 }
 
 function uidOf({ metadata: { uid } }: VolumeObject): { readonly uid?: string } {

@@ -34,6 +34,7 @@ class KubeOperator implements Operator {
   readonly #pace = new Pace(STATUS_PATCHES_PER_SECOND);
   readonly #subjects = new Subjects();
   readonly #events: EventWriter;
+  readonly #chapSecrets: ChapSecrets;
   readonly #admission: Admission;
   readonly #rules: RuleAdmission;
   readonly #status: StatusWriter;
@@ -48,6 +49,7 @@ class KubeOperator implements Operator {
     const events = new EventWriter(options);
     const chapSecrets = new ChapSecrets(api, options.namespace);
     this.#events = events;
+    this.#chapSecrets = chapSecrets;
     this.#admission = new Admission({
       ...{ ...options, chapSecrets, events },
       onVerdict: (address) => this.#status.add(address),
@@ -77,6 +79,7 @@ class KubeOperator implements Operator {
     for (const unsubscribe of this.#unsubscribe) unsubscribe();
     clearTimeout(this.#countTimer);
     this.#admission.close();
+    this.#chapSecrets.close();
     this.#rules.close();
     this.#status.close();
     this.#pace.close();
@@ -101,7 +104,9 @@ class KubeOperator implements Operator {
   #onRecord(address: string): void {
     const { registry } = this.#options.installation;
     const isDamaged = this.#admission.verdictOf(address)?.accepted.reason === 'RecordDamaged';
-    if (isDamaged || registry.get(address) === undefined) this.#admission.add(address);
+    // Its credentials may be lost with the Secret that we keep them in: these are compared again.
+    const hasChap = this.#chapSecrets.expiryOf(address) !== undefined;
+    if (isDamaged || hasChap || registry.get(address) === undefined) this.#admission.add(address);
     this.#status.add(address);
     this.#countSoon();
   }
@@ -114,6 +119,7 @@ class KubeOperator implements Operator {
   }
 
   #countSoon(): void {
+    if (this.#options.rules.all().length === 0) return;
     this.#countTimer ??= setTimeout(() => {
       this.#countTimer = undefined;
       this.#rules.add();

@@ -1,38 +1,50 @@
 import { monotonicClock } from '../../replica/common/clock.ts';
 
+type Turn = (mayGo: boolean) => void;
+
 /** Lets callers pass one after the other, never more in a second than it was made for. */
 export class Pace {
   readonly #gapMs: number;
-  #nextAtMs = Number.NEGATIVE_INFINITY;
-  readonly #waiting = new Map<NodeJS.Timeout, (mayGo: boolean) => void>();
+  readonly #urgent: Turn[] = [];
+  readonly #others: Turn[] = [];
+  #lastAtMs = Number.NEGATIVE_INFINITY;
+  #timer: NodeJS.Timeout | undefined;
   #isClosed = false;
 
   constructor(perSecond: number) {
     this.#gapMs = 1000 / perSecond;
   }
 
-  /** Resolves when it is the caller's turn; with false when everything ends. */
-  turn(): Promise<boolean> {
+  /**
+   * Resolves when it is the caller's turn; with false when everything ends.
+   *
+   * @param isUrgent before all that are not
+   */
+  turn({ isUrgent } = { isUrgent: false }): Promise<boolean> {
     if (this.#isClosed) return Promise.resolve(false);
-    const nowMs = monotonicClock.nowMs();
-    const atMs = Math.max(nowMs, this.#nextAtMs);
-    this.#nextAtMs = atMs + this.#gapMs;
-    if (atMs <= nowMs) return Promise.resolve(true);
     const { promise, resolve } = Promise.withResolvers<boolean>();
-    const timer = setTimeout(() => {
-      this.#waiting.delete(timer);
-      resolve(true);
-    }, atMs - nowMs);
-    this.#waiting.set(timer, resolve);
+    (isUrgent ? this.#urgent : this.#others).push(resolve);
+    if (this.#timer === undefined) this.#go();
     return promise;
   }
 
   close(): void {
     this.#isClosed = true;
-    for (const [timer, resolve] of this.#waiting) {
-      clearTimeout(timer);
-      resolve(false);
+    clearTimeout(this.#timer);
+    for (const resolve of [...this.#urgent.splice(0), ...this.#others.splice(0)]) resolve(false);
+  }
+
+  #go(): void {
+    this.#timer = undefined;
+    const waitMs = this.#lastAtMs + this.#gapMs - monotonicClock.nowMs();
+    if (waitMs <= 0) {
+      const next = this.#urgent.shift() ?? this.#others.shift();
+      if (next === undefined) return;
+      this.#lastAtMs = monotonicClock.nowMs();
+      next(true);
     }
-    this.#waiting.clear();
+    const isAnyoneWaiting = this.#urgent.length + this.#others.length > 0;
+    if (isAnyoneWaiting)
+      this.#timer = setTimeout(() => this.#go(), waitMs > 0 ? waitMs : this.#gapMs);
   }
 }

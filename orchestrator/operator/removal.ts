@@ -1,7 +1,8 @@
+import { KeelsonError } from '../../replica/common/errors.ts';
 import type { Installation } from '../installation/installation.ts';
 import type { KubeApi } from '../kubernetes/kube-api.ts';
 import type { VolumeObject } from '../kubernetes/objects.ts';
-import { VOLUMES } from '../kubernetes/resources.ts';
+import { NAMESPACES, VOLUMES } from '../kubernetes/resources.ts';
 import type { VolumeRecord } from '../model/volume.ts';
 import { DATA_FINALIZER } from '../platforms/kubernetes/names.ts';
 import type { Deletion } from './verdict.ts';
@@ -11,6 +12,8 @@ export const FORCE_DELETE = 'keelson.io/force-delete';
 
 export interface RemovalOptions {
   readonly api: KubeApi;
+  /** The system namespace. */
+  readonly namespace: string;
   readonly installation: Pick<Installation, 'registry' | 'view' | 'delete'>;
 }
 
@@ -18,12 +21,12 @@ export interface RemovalOptions {
  * Deletes the volume of an object that was deleted, once nobody uses it. The object stays for as long,
  * by its finalizer.
  *
- * Errors: UNAVAILABLE, it goes on; those of the API server.
+ * Errors: UNAVAILABLE, it goes on, or Keelson is being removed; those of the API server.
  */
 export async function removeVolume(
   address: string,
   object: VolumeObject,
-  { api, installation, tell }: RemovalOptions & { readonly tell: (deletion: Deletion) => void },
+  { api, namespace, installation, tell }: RemovalOptions & { readonly tell: (deletion: Deletion) => void },
 ): Promise<void> {
   const record = installation.registry.get(address);
   if (record === undefined) {
@@ -37,8 +40,22 @@ export async function removeVolume(
     tell({ state: 'waits-for-initiators', why });
     return;
   }
+  await refuseAtTheEnd(address, api, namespace);
   tell({ state: 'going-on' });
   await installation.delete(address, { isForced: true });
+}
+
+/**
+ * `kubectl delete -k manifests/` deletes the definition of Volume, too, and so all of them: nobody has
+ * said that the data is to go.
+ */
+async function refuseAtTheEnd(address: string, api: KubeApi, namespace: string): Promise<void> {
+  const system = await api.get(NAMESPACES, { name: namespace });
+  if (system?.metadata.deletionTimestamp === undefined) return;
+  throw new KeelsonError(
+    'UNAVAILABLE',
+    `delete volume ${address}: namespace ${namespace} is being deleted, and Keelson with it; the data stays`,
+  );
 }
 
 /** There never was any data, so there is nothing to wait for. */

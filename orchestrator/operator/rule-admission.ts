@@ -1,16 +1,18 @@
-import { messageOf } from '../../replica/common/errors.ts';
+import { KeelsonError, messageOf } from '../../replica/common/errors.ts';
 import type { Log } from '../../replica/common/log.ts';
 import type { Installation } from '../installation/installation.ts';
 import type { Informer, KubeApi } from '../kubernetes/kube-api.ts';
 import type { RuleObject } from '../kubernetes/objects.ts';
 import { RULES } from '../kubernetes/resources.ts';
+import { addressOf } from '../model/volume.ts';
 import { KeyedQueue } from '../reconcile/keyed-queue.ts';
+import { readRuleObject } from '../registry/kube-spec.ts';
 import { conditionsIn, type Finding, isSameFinding } from './conditions.ts';
 import type { EventWriter } from './event-writer.ts';
 import { addressOfObject } from './object-name.ts';
 import type { Pace } from './pace.ts';
 import { Retries } from './retries.ts';
-import { readRule, ruleStatusPatch } from './rule-status.ts';
+import { ruleStatusPatch } from './rule-status.ts';
 import { ACCEPTED, acceptedFinding, Refused, refusedFinding } from './verdict.ts';
 
 export interface RuleAdmissionOptions {
@@ -57,8 +59,9 @@ export class RuleAdmission {
   async #look(): Promise<number | undefined> {
     const { installation, rules, log } = this.#options;
     try {
-      await installation.rules.follow();
-      for (const rule of rules.all()) await this.#tell(rule);
+      const unclear = this.#unclearNamespaces();
+      await installation.rules.follow(unclear);
+      for (const rule of rules.all()) await this.#tell(rule, unclear);
     } catch (error) {
       log.warn('rules wait', { error: messageOf(error) });
       return this.#retries.next(ALL);
@@ -67,9 +70,20 @@ export class RuleAdmission {
     return undefined;
   }
 
-  async #tell(rule: RuleObject): Promise<void> {
+  /**
+   * Those with a rule that cannot be read, and of which no earlier version is known: volumes keep what
+   * it may have decided, or a slip of the pen would take their copies away.
+   */
+  #unclearNamespaces(): ReadonlySet<string> {
+    const unclear = this.#options.rules
+      .all()
+      .filter((rule) => !canBeRead(rule) && !this.#isInForce(addressOfObject(rule.metadata)));
+    return new Set(unclear.map(({ metadata }) => metadata.namespace ?? ''));
+  }
+
+  async #tell(rule: RuleObject, unclear: ReadonlySet<string>): Promise<void> {
     const { api, rules, events, pace, now } = this.#options;
-    const accepted = this.#judge(rule);
+    const accepted = this.#judge(rule, unclear);
     const before = conditionsIn(rule.status).find(({ type }) => type === ACCEPTED);
     const patch = ruleStatusPatch(rule, {
       ...{ accepted, volumeCount: this.#countVolumes(rule) },
@@ -87,25 +101,47 @@ export class RuleAdmission {
     events.tell(about, { reason, message, type: isRefused ? 'Warning' : 'Normal' });
   }
 
-  #judge(rule: RuleObject): Finding {
+  #judge(rule: RuleObject, unclear: ReadonlySet<string>): Finding {
     try {
-      const { namespace, name } = readRule(rule);
-      const address = `${namespace}/${name}`;
-      const isInForce = this.#options.installation.registry.rules.some(
-        (known) => addressOfObject(known) === address,
+      const { namespace, ...read } = readRuleObject(rule);
+      const address = addressOf({ namespace, ...read });
+      if (!this.#isInForce(address))
+        throw new Refused('Failed', `rule ${address} is not known yet`);
+      if (!unclear.has(namespace)) {
+        return acceptedFinding('it decides about the volumes that it selects');
+      }
+      throw new Refused(
+        'WaitsForOtherRule',
+        `rule ${address}: volumes stay as they are while another rule of namespace ${namespace} ` +
+          'cannot be read; see which is not accepted: kubectl get rules',
       );
-      if (isInForce) return acceptedFinding('it decides about the volumes that it selects');
-      throw new Refused('TooMany', `rule ${address}: there are too many rules; remove some`);
     } catch (error) {
-      return refusedFinding(error);
+      const finding = refusedFinding(error);
+      const hasEarlier = !canBeRead(rule) && this.#isInForce(addressOfObject(rule.metadata));
+      if (!hasEarlier) return finding;
+      return { ...finding, message: `${finding.message}; what it said before stays in force` };
     }
+  }
+
+  #isInForce(address: string): boolean {
+    return this.#options.installation.registry.rules.some((rule) => addressOf(rule) === address);
   }
 
   #countVolumes({ metadata }: RuleObject): number {
     const address = addressOfObject(metadata);
     const view = this.#options.installation.rules
       .views(metadata.namespace)
-      .find((candidate) => addressOfObject(candidate) === address);
+      .find((candidate) => addressOf(candidate) === address);
     return view?.volumes.length ?? 0;
+  }
+}
+
+function canBeRead(rule: RuleObject): boolean {
+  try {
+    readRuleObject(rule);
+    return true;
+  } catch (error) {
+    if (error instanceof KeelsonError) return false;
+    throw error;
   }
 }

@@ -1,20 +1,8 @@
 import type { MergePatch } from '../kubernetes/kube-api.ts';
 import type { RuleObject } from '../kubernetes/objects.ts';
-import { RULES } from '../kubernetes/resources.ts';
-import { decodeManifest } from '../model/manifest.ts';
-import { decodeRule, type Rule } from '../model/rule.ts';
 import { isSameJson } from './canonical.ts';
 import { conditionsIn, type Finding, withFindings } from './conditions.ts';
 import { ACCEPTED } from './verdict.ts';
-
-/** What somebody asks for with a Rule object. Errors: ManifestFault. */
-export function readRule({ metadata, spec = {} }: RuleObject): Rule {
-  const { apiVersion, kind } = RULES;
-  const { namespace, name } = metadata;
-  const manifest = decodeManifest({ apiVersion, kind, metadata: { name }, spec }, namespace);
-  if (manifest.kind !== 'Rule') throw new Error('a rule was read as something else');
-  return decodeRule(manifest.rule);
-}
 
 export interface RuleFacts {
   readonly accepted: Finding;

@@ -82,7 +82,7 @@ export class StatusWriter {
     if (first.change === undefined) return this.#nextLook(first);
     const mayWriteAtMs = (this.#writtenAtMs.get(address) ?? 0) + PROGRESS_MS;
     if (first.change.isProgressOnly && monotonicClock.nowMs() < mayWriteAtMs) return mayWriteAtMs;
-    if (!(await pace.turn())) return undefined;
+    if (!(await pace.turn(first.change))) return undefined;
     const look = await this.#look(address); // it may have taken a while
     if (look?.change === undefined) return look && this.#nextLook(look);
     const { name, namespace, uid } = look.object.metadata;

@@ -84,6 +84,8 @@ export interface StatusPatch {
   readonly patch: MergePatch;
   /** Nothing differs but how far a sync is. */
   readonly isProgressOnly: boolean;
+  /** Somebody waits for it: a claim for its portal, a person for what became of what he wrote. */
+  readonly isUrgent: boolean;
 }
 
 /** What makes `wanted` of the status that is there; undefined when it is that already. */
@@ -96,9 +98,16 @@ export function statusPatch(
   const isProgressOnly =
     changed.every((field) => field === 'copies') &&
     isSameJson(withoutProgress(current?.copies), withoutProgress(wanted.copies));
+  const verdictOf = (conditions: readonly Condition[]) =>
+    conditions
+      .filter(({ type }) => type === ACCEPTED || type === 'InUse')
+      .map(({ type, status, observedGeneration }) => [type, status, observedGeneration]);
+  const isUrgent =
+    changed.includes('portal') ||
+    !isSameJson(verdictOf(conditionsIn(current)), verdictOf(wanted.conditions));
   return {
     patch: Object.fromEntries(changed.map((field) => [field, wanted[field] ?? null])),
-    isProgressOnly,
+    ...{ isProgressOnly, isUrgent },
   };
 }
 

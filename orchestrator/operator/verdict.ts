@@ -1,17 +1,20 @@
 import { type ErrorCode, KeelsonError, messageOf } from '../../replica/common/errors.ts';
 import type { Finding } from './conditions.ts';
 
-/** Why what somebody wrote is not in force. Programs may rely on these words. */
-export type Refusal =
-  | 'InvalidSpec'
-  | 'NoRoom'
-  | 'WouldShrink'
-  | 'TooMany'
-  | 'ChapSecretMissing'
-  | 'ChapSecretForbidden'
-  | 'ChapSecretInvalid'
-  | 'RecordDamaged'
-  | 'Failed';
+/** Why what somebody wrote is not in force. Programs may rely on these words (docs/kubernetes.md). */
+export const REFUSALS = [
+  'InvalidSpec',
+  'NoRoom',
+  'WouldShrink',
+  'TooMany',
+  'ChapSecretMissing',
+  'ChapSecretForbidden',
+  'ChapSecretInvalid',
+  'RecordDamaged',
+  'WaitsForOtherRule',
+  'Failed',
+] as const;
+export type Refusal = (typeof REFUSALS)[number];
 
 export const ACCEPTED = 'Accepted';
 

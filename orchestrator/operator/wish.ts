@@ -1,23 +1,12 @@
 import type { ChapCredentials } from '../../controller/protocol/chap-credentials.ts';
 import type { VolumeObject } from '../kubernetes/objects.ts';
-import { VOLUMES } from '../kubernetes/resources.ts';
 import { type Labels, makePolicy, plainLabels, readPolicyLabels } from '../model/labels.ts';
-import { decodeManifest, type VolumeManifest } from '../model/manifest.ts';
+import type { VolumeManifest } from '../model/manifest.ts';
 import { DEFAULT_VOLUME_BYTES, formatSize, parseSize } from '../model/size.ts';
 import type { VolumeUpdate } from '../model/update.ts';
 import { isSameChap, type VolumeRecord, type VolumeRequest } from '../model/volume.ts';
 import { isSameJson } from './canonical.ts';
 import { Refused } from './verdict.ts';
-
-/** What somebody asks for with a Volume object. Errors: ManifestFault. */
-export function readWish(object: VolumeObject): VolumeManifest {
-  const { namespace, name, labels = {} } = object.metadata;
-  const { apiVersion, kind } = VOLUMES;
-  const document = { apiVersion, kind, metadata: { name, labels }, spec: object.spec ?? {} };
-  const manifest = decodeManifest(document, namespace, 'cluster');
-  if (manifest.kind !== 'Volume') throw new Error('a volume was read as something else');
-  return manifest;
-}
 
 /** Whether nobody has asked for anything else, or for another volume of that name. */
 export function isSameWish(a: VolumeObject | undefined, b: VolumeObject | undefined): boolean {

@@ -230,9 +230,11 @@ export class Registry {
   /**
    * Makes every volume what the rules say, which somebody else may have changed; returns what that
    * changed.
+   *
+   * @param unclear namespaces with a rule of which nobody knows what it says: nothing changes there
    */
-  followRules(): Promise<readonly RecordChange[]> {
-    return this.#change(withRulesFollowed);
+  followRules(unclear: ReadonlySet<string> = new Set()): Promise<readonly RecordChange[]> {
+    return this.#change((state) => withRulesFollowed(state, unclear));
   }
 
   /** Makes or replaces a rule; returns what that changed about volumes. Errors: NO_SPACE. */

@@ -36,11 +36,16 @@ export function ruleIn(state: State, address: string): Rule {
   return rule;
 }
 
-/** Every volume as the rules make it; the same state when they are so. */
-export function withRulesFollowed(state: State): State {
+/**
+ * Every volume as the rules make it; the same state when they are so.
+ *
+ * @param unclear namespaces whose volumes stay as they are
+ */
+export function withRulesFollowed(state: State, unclear: ReadonlySet<string>): State {
   const volumes = new Map(state.volumes);
   for (const [address, record] of state.volumes) {
-    if (!record.isDeleting) volumes.set(address, revised(record, withPolicy(record, state.rules)));
+    if (record.isDeleting || unclear.has(record.spec.namespace)) continue;
+    volumes.set(address, revised(record, withPolicy(record, state.rules)));
   }
   const isSame = [...volumes].every(([address, record]) => record === state.volumes.get(address));
   return isSame ? state : { ...state, volumes };

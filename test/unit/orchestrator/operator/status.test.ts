@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import type { Condition, VolumeObject } from '../../../../orchestrator/kubernetes/objects.ts';
 import type { CopyView, VolumeView } from '../../../../orchestrator/model/view.ts';
 import {
@@ -8,6 +9,7 @@ import {
 } from '../../../../orchestrator/operator/status.ts';
 import {
   acceptedFinding,
+  REFUSALS,
   Refused,
   refusedFinding,
   type Verdict,
@@ -147,6 +149,15 @@ describe('the patch of a status', () => {
     expect(patch).not.toHaveProperty('record');
   });
 
+  test('is urgent when somebody waits for it: a portal, or what became of an edit', () => {
+    const before = statusOf({ view: makeView() });
+    const isUrgent = (after: VolumeStatus) => statusPatch({ ...before }, after)?.isUrgent;
+    expect(isUrgent(statusOf({ view: makeView({ portal: '10.0.0.8:3260' }) }))).toBe(true);
+    const verdict = { ...ACCEPTED, generation: 4 };
+    expect(isUrgent(statusOf({ view: makeView(), verdict }))).toBe(true);
+    expect(isUrgent(statusOf({ view: makeView({ health: 'degraded' }) }))).toBe(false);
+  });
+
   test('tells how far a sync is from all else', () => {
     const at = (doneBytes: number) => {
       const copies = withCopy(2, { state: 'syncing', sync: syncAt(doneBytes) });
@@ -158,6 +169,10 @@ describe('the patch of a status', () => {
     const done = statusOf({ view: makeView() });
     expect(statusPatch({ ...at(340) }, done)).toMatchObject({ isProgressOnly: false });
   });
+});
+
+test.each(REFUSALS)('the page for users says what to do about %s', (reason) => {
+  expect(readFileSync('docs/kubernetes.md', 'utf8')).toContain(`\n| \`${reason}\` |`);
 });
 
 test('a volume is at rest only when nothing of it is under way', () => {
