@@ -77,7 +77,7 @@ export class KubeInformer<T extends KubeObject> implements Informer<T> {
     this.#tell(this.#cache.put(object));
   }
 
-  noteGone(name: ObjectName, uid?: string): void {
+  noteGone(name: ObjectName & { readonly uid?: string }, uid = name.uid): void {
     this.#tell(this.#cache.noteGone(name, uid));
   }
 

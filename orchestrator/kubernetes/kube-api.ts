@@ -60,8 +60,8 @@ export interface Informer<T extends KubeObject> {
   all(): readonly T[];
   /** Takes in what a call of ours has just returned, so that nobody sees an older one after it. */
   note(object: T): void;
-  /** As `note`, of one that is gone; with `uid` only if it is that one that we have. */
-  noteGone(name: ObjectName, uid?: string): void;
+  /** As `note`, of one that is gone. With a uid, such as that of its metadata, only of that one. */
+  noteGone(name: ObjectName & { readonly uid?: string }, uid?: string): void;
   /** Told of every change, each object once per version; `after` undefined: it is gone. */
   subscribe(listener: (change: Change<T>) => void): void;
   close(): void;

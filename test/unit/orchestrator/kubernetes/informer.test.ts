@@ -224,7 +224,9 @@ test('what a call returned is known at once, and the watch does not take it back
 test('one that is noted as gone stays gone, though the watch still tells of its last days', async () => {
   await isWatching();
   const [a] = informer.all();
-  informer.noteGone({ namespace: NAMESPACE, name: 'a' }, a?.metadata.uid);
+  informer.noteGone({ namespace: NAMESPACE, name: 'a', uid: 'uid-of-another' });
+  expect(told.at(-1)).toBe('b 1');
+  informer.noteGone(a?.metadata ?? { name: 'none' });
   expect(told.at(-1)).toBe('a -');
   server.put('a', '2');
   server.remove('a');
