@@ -26,7 +26,12 @@ export interface RemovalOptions {
 export async function removeVolume(
   address: string,
   object: VolumeObject,
-  { api, namespace, installation, tell }: RemovalOptions & { readonly tell: (deletion: Deletion) => void },
+  {
+    api,
+    namespace,
+    installation,
+    tell,
+  }: RemovalOptions & { readonly tell: (deletion: Deletion) => void },
 ): Promise<void> {
   const record = installation.registry.get(address);
   if (record === undefined) {

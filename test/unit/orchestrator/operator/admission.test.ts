@@ -1,4 +1,9 @@
-import { NODES, SECRETS, VOLUMES } from '../../../../orchestrator/kubernetes/resources.ts';
+import {
+  NAMESPACES,
+  NODES,
+  SECRETS,
+  VOLUMES,
+} from '../../../../orchestrator/kubernetes/resources.ts';
 import { OperatorStage, pass, stopTime } from './support/operator-stage.ts';
 
 const CHAP = {
@@ -292,6 +297,16 @@ describe('a Volume that somebody deletes', () => {
     stage.sessions.set('data', 0);
     await pass(31_000);
     expect(stage.volume('data')).toBeUndefined();
+  });
+
+  test('keeps its data when Keelson is removed, and all definitions with it', async () => {
+    const system = { name: 'keelson-system' };
+    stage.kube.put(NAMESPACES, { metadata: { ...system, finalizers: ['kubernetes'] } });
+    stage.kube.remove(NAMESPACES, system);
+    remove();
+    await pass(60_000);
+    expect(stage.platform.erased).toEqual([]);
+    expect(record().isDeleting).toBe(false);
   });
 
   test('goes although nobody knows of initiators, when it is told to', async () => {
