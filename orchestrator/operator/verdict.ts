@@ -1,4 +1,5 @@
 import { type ErrorCode, KeelsonError, messageOf } from '../../replica/common/errors.ts';
+import { NoRoom } from '../plan/placement.ts';
 import type { Finding } from './conditions.ts';
 
 /** Why what somebody wrote is not in force. Programs may rely on these words (docs/kubernetes.md). */
@@ -59,6 +60,7 @@ export function isPassing(error: unknown): boolean {
 
 function refusalOf(error: unknown): Refusal {
   if (error instanceof Refused) return error.refusal;
+  if (error instanceof NoRoom) return 'NoRoom';
   return (error instanceof KeelsonError ? REFUSAL_OF[error.code] : undefined) ?? 'Failed';
 }
 
@@ -69,9 +71,7 @@ const PASSING: readonly ErrorCode[] = [
   'ALREADY_EXISTS', // somebody made it while we looked
 ];
 
-/** FAILED_PRECONDITION: of what a registry asks for, only room is left to be wanting here. */
 const REFUSAL_OF: Partial<Readonly<Record<ErrorCode, Refusal>>> = {
   INVALID_ARGUMENT: 'InvalidSpec',
-  FAILED_PRECONDITION: 'NoRoom',
   NO_SPACE: 'TooMany',
 };

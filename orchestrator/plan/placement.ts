@@ -1,5 +1,13 @@
 import { KeelsonError } from '../../replica/common/errors.ts';
 
+/** There are too few nodes for the copies that are asked for. */
+export class NoRoom extends KeelsonError {
+  constructor(message: string) {
+    super('FAILED_PRECONDITION', message);
+    this.name = 'NoRoom';
+  }
+}
+
 /** A node as a place for new copies. */
 export interface NodeLoad {
   readonly name: string;
@@ -35,7 +43,7 @@ export function chooseNodes(
  *
  * @param by who wants that many, such as ` by rule default/three`
  *
- * Errors: FAILED_PRECONDITION.
+ * Errors: NoRoom.
  */
 export function checkRoom(
   replicas: number,
@@ -48,8 +56,7 @@ export function checkRoom(
   const refusals = nodes
     .filter((node) => !usable.includes(node))
     .map(({ name, refusal }) => `, ${name} ${refusal}`);
-  throw new KeelsonError(
-    'FAILED_PRECONDITION',
+  throw new NoRoom(
     `place ${replicas + 1} copies (replicas=${replicas}${by}): limited by the number of nodes, ` +
       `expected at least ${replicas + 1}, got ${usable.length}${refusals.join('')}; ` +
       'ask for fewer replicas or add nodes',

@@ -4,6 +4,7 @@ import {
   SECRETS,
   VOLUMES,
 } from '../../../../orchestrator/kubernetes/resources.ts';
+import { KeelsonError } from '../../../../replica/common/errors.ts';
 import { OperatorStage, pass, stopTime } from './support/operator-stage.ts';
 
 const CHAP = {
@@ -129,6 +130,18 @@ describe('a Volume that cannot be had', () => {
     );
   });
 
+  test('because Keelson may not write says so, and not that there is no room', async () => {
+    const { create } = stage.client;
+    stage.client.create = async () => {
+      throw new KeelsonError('FAILED_PRECONDITION', 'create Secret: forbidden');
+    };
+    await stage.apply('data', {});
+    expect(stage.condition('data')).toBe('False Failed: create Secret: forbidden');
+    stage.client.create = create;
+    await pass(31_000);
+    expect(stage.condition('data')).toBe(IN_FORCE);
+  });
+
   test('is deleted at once: there is nothing to erase', async () => {
     await stage.apply('data', { replicas: 5 });
     stage.kube.remove(VOLUMES, { namespace: 'shop', name: 'data' });
@@ -197,9 +210,7 @@ describe('the CHAP Secret of a Volume', () => {
   });
 
   test('that may not be read says who has to allow it, and how', async () => {
-    stage.client.plan = () => undefined;
     const get = stage.client.get.bind(stage.client);
-    const { KeelsonError } = await import('../../../../replica/common/errors.ts');
     stage.client.get = async (resource, name) => {
       if (resource.plural === SECRETS.plural && name.namespace === 'shop') {
         throw new KeelsonError('FAILED_PRECONDITION', 'secrets "chap" is forbidden');
@@ -281,6 +292,18 @@ describe('a Volume that somebody deletes', () => {
     expect(stage.volume('data')).toBeUndefined();
     expect(stage.platform.erased).toEqual(['data']);
     expect(stage.eventsOf('data', /Deleted/)).toEqual(['Normal Deleted x1: deleted']);
+  });
+
+  test('keeps its data while Keelson itself is removed: nobody said that it is to go', async () => {
+    const deletionTimestamp = '2026-11-21T12:00:00Z';
+    const finalizers = ['kubernetes'];
+    stage.kube.put(NAMESPACES, {
+      metadata: { name: 'keelson-system', deletionTimestamp, finalizers },
+    });
+    remove();
+    await pass(60_000);
+    expect(stage.platform.erased).toEqual([]);
+    expect(record()).toMatchObject({ isDeleting: false });
   });
 
   test('waits while initiators are logged in, says so once, and goes when they are out', async () => {
