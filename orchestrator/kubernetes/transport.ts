@@ -45,8 +45,8 @@ export const TRANSPORT_LIMITS: TransportLimits = {
  */
 const KEEP_ALIVE = { enable: true, initialDelay: 2_000, interval: 1_000, count: 2 };
 
-/** The server ends connections that are idle for 90 s; ours must go first. */
-const IDLE_SOCKET_MS = 60_000;
+/** Proxies before a server end idle connections after 50 s and the like, so ours must go first. */
+const IDLE_SOCKET_MS = 15_000;
 
 /** The server has room for some hundred at a time, of all its clients. */
 const MAX_AT_ONCE = 32;
