@@ -21,7 +21,8 @@ export function readDocker(values: Values, environment: Environment): Omit<Docke
   }
   const docker = {
     nodes: readNodeOptions(nodes.length === 0 ? [DEFAULT_NODE] : nodes),
-    advertise: readAdvertise(values.advertise ?? environment.KEELSON_ADVERTISE),
+    // Compose sets a variable that is not given to nothing.
+    advertise: readAdvertise(values.advertise ?? (environment.KEELSON_ADVERTISE || undefined)),
     networkPrefix: readNetworkPrefix(values['network-prefix'] ?? DEFAULT_NETWORK_PREFIX),
     namePrefix,
     imagePrefix: values['image-prefix'] ?? 'keelson/',

@@ -27,8 +27,10 @@ test('Docker needs nothing but to be asked for: one node on the engine of this m
 });
 
 test('a container takes its options from the environment', () => {
-  const environment = { KEELSON_PLATFORM: 'docker', KEELSON_NODES: 'name=a;name=b,data=/b' };
+  const nodes = { KEELSON_NODES: 'name=a;name=b,data=/b', KEELSON_ADVERTISE: '' };
+  const environment = { KEELSON_PLATFORM: 'docker', ...nodes };
   expect(parseOptions([], environment).platform).toMatchObject({
+    advertise: undefined,
     nodes: [
       { name: 'a', dataRoot: '/var/lib/keelson/nodes/a' },
       { name: 'b', dataRoot: '/b' },
