@@ -4,6 +4,7 @@ import type { KubeApi } from '../../kubernetes/kube-api.ts';
 import type { Deployment } from '../../kubernetes/objects.ts';
 import { DEPLOYMENTS, PODS, SERVICES } from '../../kubernetes/resources.ts';
 import type { ProcessSpec } from '../../plan/processes.ts';
+import { LABELS } from './names.ts';
 import type { Call, Present } from './next-calls.ts';
 import type { WorkloadContext } from './platform-options.ts';
 import type { PodState } from './pod-state.ts';
@@ -97,6 +98,13 @@ export class Calls {
         await api.remove(DEPLOYMENTS, existing.metadata, { propagation: 'background' });
         deployments.noteGone(existing.metadata);
         return;
+      case 'retire-pod': {
+        const { uid, name } = call.pod;
+        const metadata = { uid, labels: { [LABELS.serves]: null } };
+        const { namespace } = context;
+        objects.pods.note(await api.patch(PODS, { namespace, name }, { metadata }));
+        return;
+      }
       case 'remove-pod':
         return this.#removePod(call);
       default:

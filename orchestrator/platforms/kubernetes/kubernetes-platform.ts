@@ -96,7 +96,7 @@ export class KubernetesPlatform implements Platform {
       onForced: (pod) => this.#forced.add(pod.uid),
       onFailure: (key, reason) => this.#endRun(key, reason),
       onGone: (key) => this.#endRun(key, 'stopped'),
-      onSlow: (key, reason) => this.#onSlow(key, reason),
+      onSlow: (key, why) => this.#onSlow(key, why),
     });
   }
 
@@ -349,13 +349,12 @@ export class KubernetesPlatform implements Platform {
     this.#options.onChange({ kind: 'held-up', process: run.spec, reason });
   }
 
-  /** Kubernetes does not say why in the pod. Of a replica it is the directory, most likely. */
-  #onSlow(key: string, reason: string): void {
+  #onSlow(key: string, { reason, isDisk }: { reason: string; isDisk: boolean }): void {
     const run = this.#runs.get(key);
     if (run?.state !== 'starting' || run.heldUp !== undefined) return;
     run.heldUp = reason;
     this.#options.onChange({ kind: 'held-up', process: run.spec, reason });
-    if (run.spec.role === 'replica') this.#nodes.reportDisk(run.spec.node, reason);
+    if (isDisk && run.spec.role === 'replica') this.#nodes.reportDisk(run.spec.node, reason);
   }
 
   #doorsOn(node: string): Endpoint[] {

@@ -39,6 +39,8 @@ export const LABELS = {
   /** `controller`, `replica` or `job`. */
   role: 'keelson.io/role',
   replicaId: 'keelson.io/replica-id',
+  /** On pods to which the address of their process leads: taken off one that is being stopped. */
+  serves: 'keelson.io/serves',
   /** Where the copy is that this is about. For people: a name may be longer than a label. */
   node: 'keelson.io/node',
 } as const;
@@ -101,7 +103,7 @@ export function volumeLabels({ namespace, name, id }: NamedVolume): ObjectLabels
   };
 }
 
-/** Labels of Deployment, pods and Service of a process. */
+/** Labels of Deployment, pods and Service of a process; its pods have SERVING besides. */
 export function processLabels(process: ProcessSpec): ObjectLabels {
   const labels = { ...volumeLabels(process.volume), [LABELS.role]: process.role };
   if (process.role === 'controller') return labels;
@@ -130,6 +132,9 @@ export function processSelector(process: ProcessSpec): ObjectLabels {
   if (process.role === 'controller') return selector;
   return { ...selector, [LABELS.replicaId]: process.replicaId };
 }
+
+/** Of pods of a process that are not being stopped. */
+export const SERVING = { [LABELS.serves]: 'true' } as const;
 
 /** Which process an object belongs to. */
 export interface ObjectOwner {

@@ -18,6 +18,11 @@ export type Call =
   | { readonly kind: 'replace-deployment' }
   | { readonly kind: 'scale-to-none' }
   | { readonly kind: 'remove-deployment' }
+  /**
+   * The address of its process leads to it no more. Kubernetes would let it until the pod is gone, a
+   * while after its network: whoever connected in between would wait for nobody.
+   */
+  | { readonly kind: 'retire-pod'; readonly pod: PodState }
   /** By force: without its node, which cannot be asked. */
   | { readonly kind: 'remove-pod'; readonly pod: PodState; readonly isForced: boolean };
 
@@ -46,7 +51,9 @@ export function callsToRun(wish: Wish, present: Present): Call[] {
     if (isLost) {
       // A replica's pod stays: it belongs to its node, and is there when that is back.
       if (process.role === 'controller') calls.push({ kind: 'remove-pod', pod, isForced: true });
-    } else if (!pod.isTerminating && isSpent(pod, wish)) {
+    } else if (pod.isTerminating) {
+      if (pod.isServing) calls.push({ kind: 'retire-pod', pod });
+    } else if (isSpent(pod, wish)) {
       calls.push({ kind: 'remove-pod', pod, isForced: false });
     }
   }

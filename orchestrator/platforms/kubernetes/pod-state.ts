@@ -1,5 +1,6 @@
 import type { ContainerStatus, Pod } from '../../kubernetes/objects.ts';
 import { lastSentenceIn } from '../last-sentence.ts';
+import { LABELS, SERVING } from './names.ts';
 
 /**
  * waiting: nothing has run yet. running. restarting: what ran has ended, and kubelet starts it again
@@ -19,6 +20,8 @@ export interface PodState {
   readonly phase: PodPhase;
   /** Somebody has deleted it; what runs in it is being stopped. */
   readonly isTerminating: boolean;
+  /** The address of its process leads to it. */
+  readonly isServing: boolean;
   /** Of what runs now. */
   readonly containerId: string | undefined;
   /** What ended last in it. */
@@ -55,6 +58,7 @@ export function readPod({ metadata, spec, status }: Pod): PodState {
     address: status?.podIP,
     phase: phaseOf(status?.phase, container),
     isTerminating: metadata.deletionTimestamp !== undefined,
+    isServing: metadata.labels?.[LABELS.serves] === SERVING[LABELS.serves],
     containerId: container?.state?.running === undefined ? undefined : container.containerID,
     lastEnd: lastEndOf(container),
     failure: whyFailed(status),

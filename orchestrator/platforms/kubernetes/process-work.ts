@@ -6,6 +6,7 @@ import type { ProcessState } from '../../model/view.ts';
 import type { ProcessSpec } from '../../plan/processes.ts';
 import { KeyedQueue } from '../../reconcile/keyed-queue.ts';
 import { Calls } from './calls.ts';
+import { processName } from './names.ts';
 import { callsToEnd, callsToRun, type Present } from './next-calls.ts';
 import type { WorkloadContext } from './platform-options.ts';
 import { isLive, type PodState } from './pod-state.ts';
@@ -34,8 +35,8 @@ export interface ProcessWorkOptions {
   readonly onFailure: (key: string, reason: string) => void;
   /** Nothing of it runs or comes back. */
   readonly onGone: (key: string) => void;
-  /** Its pod has a node and does not begin, and the pod does not say why. */
-  readonly onSlow: (key: string, reason: string) => void;
+  /** It does not begin, and its pod does not say why; perhaps the disk of its node is missing. */
+  readonly onSlow: (key: string, why: { reason: string; isDisk: boolean }) => void;
 }
 
 interface Ending {
@@ -135,17 +136,16 @@ export class ProcessWork {
   #whenSlow({ spec, startedAtMs }: WorkRun, pods: readonly PodState[]): number | undefined {
     const slowAtMs = startedAtMs + SLOW_MS;
     if (this.#options.clock.nowMs() < slowAtMs) return slowAtMs;
-    const pod = pods.find(
-      (one) => isLive(one) && one.phase === 'waiting' && one.node !== undefined,
-    );
-    if (pod === undefined || pod.heldUp !== undefined) return undefined;
     const { namespace, dataRoot } = this.#options.context;
-    const guess = spec.role === 'replica' ? `is ${dataRoot} there on ${spec.node}? ` : '';
-    const where = `kubectl -n ${namespace} describe pod ${pod.name}`;
-    this.#options.onSlow(
-      spec.key,
-      `its pod has not begun for ${SLOW_MS / 1000} s; ${guess}See ${where}`,
-    );
+    const pod = pods.find((one) => isLive(one) && one.phase === 'waiting');
+    const isDisk = spec.role === 'replica' && pod?.node !== undefined;
+    const what = pod === undefined ? 'Kubernetes has made no pod for it' : 'its pod has not begun';
+    const guess = isDisk ? `; is ${dataRoot} there on ${spec.node}?` : '';
+    const object = pod === undefined ? `deployment ${processName(spec)}` : `pod ${pod.name}`;
+    const reason =
+      `${what} for ${SLOW_MS / 1000} s${guess}; ` +
+      `see kubectl -n ${namespace} describe ${object}`;
+    this.#options.onSlow(spec.key, { reason, isDisk });
     return undefined;
   }
 

@@ -23,7 +23,14 @@ import { showEndpoint } from '../../model/address-plan.ts';
 import { copyDirectoryName } from '../../model/layout.ts';
 import { addressOf } from '../../model/volume.ts';
 import type { ControllerProcess, ProcessSpec, ReplicaProcess } from '../../plan/processes.ts';
-import { NAMES, processLabels, processName, processSelector, volumeObjectName } from './names.ts';
+import {
+  NAMES,
+  processLabels,
+  processName,
+  processSelector,
+  SERVING,
+  volumeObjectName,
+} from './names.ts';
 import type { WorkloadContext } from './platform-options.ts';
 
 /** What the platform reads of a pod template: written by whoever made it. */
@@ -106,7 +113,7 @@ export function serviceOf({ namespace }: WorkloadContext, process: ProcessSpec):
     metadata: { namespace, name: processName(process), labels: { ...processLabels(process) } },
     spec: {
       type: 'ClusterIP',
-      selector: { ...processSelector(process) },
+      selector: { ...processSelector(process), ...SERVING },
       // Whether a process can be used is found out by using it: nothing waits for a probe.
       publishNotReadyAddresses: true,
       ports: PORTS[process.role].map(({ name, port }) => ({ name, port, protocol: 'TCP' })),
@@ -238,7 +245,10 @@ function deploymentOf(
       revisionHistoryLimit: 0,
       strategy: { type: 'Recreate' },
       selector: { matchLabels: { ...processSelector(process) } },
-      template: { metadata: { labels, annotations }, spec: { ...unplaced, affinity } },
+      template: {
+        metadata: { labels: { ...labels, ...SERVING }, annotations },
+        spec: { ...unplaced, affinity },
+      },
     },
   } satisfies V1Deployment;
   return deployment;

@@ -42,7 +42,7 @@ function podState(changes: Partial<PodState> = {}): PodState {
   return {
     ...{ name: 'p', uid: 'u1', node: 'node1', address: undefined, phase: 'running' },
     ...{ isTerminating: false, containerId: 'c', lastEnd: undefined, failure: undefined },
-    heldUp: undefined,
+    ...{ heldUp: undefined, isServing: true },
     ...changes,
   };
 }
@@ -57,9 +57,9 @@ function kindsOf(wish: Partial<Wish>, present: Partial<Present>): string[] {
     ...{ service, deployment: made, pods: [], ...present },
   };
   return callsToRun(whole, there).map((call) => {
-    return call.kind === 'remove-pod'
-      ? `${call.isForced ? 'force' : 'remove'} ${call.pod.name}`
-      : call.kind;
+    if (call.kind === 'retire-pod') return `retire ${call.pod.name}`;
+    if (call.kind !== 'remove-pod') return call.kind;
+    return `${call.isForced ? 'force' : 'remove'} ${call.pod.name}`;
   });
 }
 
@@ -81,9 +81,12 @@ test('what kubelet waits with is removed when it is to be started, and not befor
   const pods = [podState({ phase: 'backing-off' })];
   expect(kindsOf({}, { pods })).toEqual(['remove p']);
   expect(kindsOf({ isStarting: false }, { pods })).toEqual([]);
-  expect(kindsOf({}, { pods: [podState({ phase: 'backing-off', isTerminating: true })] })).toEqual(
-    [],
-  );
+});
+
+test('a pod that is being stopped is not where its address leads, from that moment on', () => {
+  const stopping = podState({ phase: 'backing-off', isTerminating: true });
+  expect(kindsOf({}, { pods: [stopping, podState({ name: 'q' })] })).toEqual(['retire p']);
+  expect(kindsOf({}, { pods: [{ ...stopping, isServing: false }] })).toEqual([]);
 });
 
 test('a pod in which nothing runs any more is removed', () => {

@@ -182,7 +182,10 @@ test('the address of a process leads to its pods, also to one that has just begu
     metadata: { name: 'v-demo-id1-controller' },
     spec: {
       ...{ type: 'ClusterIP', publishNotReadyAddresses: true },
-      selector: { 'keelson.io/volume-id': 'id1', 'keelson.io/role': 'controller' },
+      selector: {
+        ...{ 'keelson.io/volume-id': 'id1', 'keelson.io/role': 'controller' },
+        'keelson.io/serves': 'true',
+      },
       ports: [{ port: 3260 }, { port: 3261 }],
     },
   });
