@@ -62,8 +62,9 @@ export function readStored(object: VolumeObject): StoredRecord | undefined {
   if (value === undefined || value === null) return undefined;
   const { namespace = '', name } = object.metadata;
   try {
-    const { chapKey: _, ...fields } = readObject(value, 'record');
-    const chapKey = readStringOrNull({ chapKey: null, ...readObject(value, 'record') }, 'chapKey');
+    const whole = withNulls(readObject(value, 'record'));
+    const { chapKey: _, ...fields } = whole;
+    const chapKey = readStringOrNull(whole, 'chapKey');
     if (chapKey !== null && !CHAP_KEY.test(chapKey)) {
       throw new KeelsonError('INVALID_ARGUMENT', 'chapKey: expected chap- and 8 digits');
     }
@@ -72,7 +73,7 @@ export function readStored(object: VolumeObject): StoredRecord | undefined {
     if (addressOf(spec) !== addressOf(volume)) {
       throw new KeelsonError('INVALID_ARGUMENT', `it is the record of ${addressOf(spec)}`);
     }
-    return { text: canonicalJson(value), fields, volume, chapKey };
+    return { text: canonicalJson(whole), fields, volume, chapKey };
   } catch (error) {
     if (!(error instanceof KeelsonError)) throw error;
     throw new KeelsonError(
@@ -168,6 +169,19 @@ export function otherChapKeys({ data = {} }: Secret, chapKey: string | null): st
 
 export function encode(text: string): string {
   return Buffer.from(text).toString('base64');
+}
+
+/** Whoever puts a record back with a merge patch loses what is null in it, and nothing else. */
+function withNulls(record: Fields): Fields {
+  const membership = readObject(record.membership, 'membership');
+  const copies = Object.entries(readObject(membership.copies, 'copies')).map(
+    ([replicaId, copy]) => [replicaId, { dataId: null, ...readObject(copy, replicaId) }] as const,
+  );
+  return {
+    chapKey: null,
+    ...record,
+    membership: { controller: null, ...membership, copies: Object.fromEntries(copies) },
+  };
 }
 
 function textIn({ data }: Secret, key: string): string | undefined {

@@ -86,8 +86,6 @@ export class VolumeWrites {
     const name = parseVolumeName(address);
     const object = volumes.get(name);
     if (object === undefined) return this.#createObject(record);
-    // Never a second one, whatever we know of the first.
-    if (object.status?.record !== undefined) throw conflict(address, 'it has a record');
     const { deletionTimestamp, resourceVersion, finalizers = [] } = object.metadata;
     if (deletionTimestamp !== undefined) {
       throw new KeelsonError(
@@ -95,6 +93,8 @@ export class VolumeWrites {
         `create volume ${address}: the object of that name is being deleted; wait for that`,
       );
     }
+    // Never a second one, whatever we know of the first.
+    if (object.status?.record !== undefined) throw conflict(address, 'it has a record');
     if (hasFinalizer(object.metadata)) return object;
     const metadata = { resourceVersion, finalizers: [...finalizers, DATA_FINALIZER] };
     return api.patch(VOLUMES, name, { metadata });

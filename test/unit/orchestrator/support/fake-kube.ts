@@ -11,7 +11,7 @@ import type {
   ObjectName,
 } from '../../../../orchestrator/kubernetes/objects.ts';
 import { PODS, type Resource } from '../../../../orchestrator/kubernetes/resources.ts';
-import { KeelsonError } from '../../../../replica/common/errors.ts';
+import { type ErrorCode, KeelsonError } from '../../../../replica/common/errors.ts';
 import { FakeInformer } from './fake-informer.ts';
 
 /** A call that changes something, as `replace volumes/status default/data`. */
@@ -196,6 +196,8 @@ export class FakeClient implements KubeApi {
   readonly reads: CallText[] = [];
   /** Asked before each changing call, with its text and its number, from 1. */
   plan: (call: CallText, number: number) => 'before' | 'after' | undefined = () => undefined;
+  /** What the server says no to, such as rights that are missing. */
+  refuse: (call: CallText) => { code: ErrorCode; message: string } | undefined = () => undefined;
   /** The server answers nobody here, and tells nothing. */
   isCutOff = false;
   /** Awaited before each call: lets a test put something in between. */
@@ -275,6 +277,8 @@ export class FakeClient implements KubeApi {
     this.calls.push(call);
     const failure = this.plan(call, this.calls.length);
     if (failure === 'before') throw fault('UNAVAILABLE', `${call}: no answer`);
+    const refusal = this.refuse(call);
+    if (refusal !== undefined) throw fault(refusal.code, refusal.message);
     const answer = carryOut();
     if (failure === 'after') throw fault('UNAVAILABLE', `${call}: the answer was lost`);
     return answer;
@@ -350,6 +354,6 @@ function sorted(value: unknown): unknown {
   return Object.fromEntries(entries.sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
-function fault(code: KeelsonError['code'], message: string): KeelsonError {
+function fault(code: ErrorCode, message: string): KeelsonError {
   return new KeelsonError(code, message);
 }

@@ -111,6 +111,15 @@ export function contentOf(kube: FakeKube): unknown {
   return sorted({ volumes, secrets, rules, uses });
 }
 
+/** What the Secrets hold, in clear. */
+export function contentSecrets(kube: FakeKube): string[] {
+  return kube.list(SECRETS).map(({ data = {} }) =>
+    Object.values(data)
+      .map((value) => Buffer.from(value, 'base64').toString())
+      .join(' '),
+  );
+}
+
 /** What nobody put in order is compared in one. */
 function sorted<T extends Readonly<Record<string, readonly unknown[]>>>(lists: T): unknown {
   const text = (value: unknown) => JSON.stringify(value) ?? '';
