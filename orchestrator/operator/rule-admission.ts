@@ -90,9 +90,9 @@ export class RuleAdmission {
       nowText: now().toISOString(),
     });
     if (patch === undefined || !(await pace.turn())) return;
-    const { namespace, name, uid } = rule.metadata;
+    const { namespace, name, resourceVersion } = rule.metadata;
     // Of that name there may be another one by now.
-    const whole = { metadata: { uid }, status: patch };
+    const whole = { metadata: { resourceVersion }, status: patch };
     rules.note(await api.patch(RULES, { namespace, name }, whole, 'status'));
     const isRefused = accepted.status === 'False';
     if (isSameFinding(before, accepted) || (before === undefined && !isRefused)) return;

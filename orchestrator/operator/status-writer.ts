@@ -1,5 +1,5 @@
 import { monotonicClock } from '../../replica/common/clock.ts';
-import { messageOf } from '../../replica/common/errors.ts';
+import { KeelsonError, messageOf } from '../../replica/common/errors.ts';
 import type { Log } from '../../replica/common/log.ts';
 import type { Installation } from '../installation/installation.ts';
 import type { Informer, KubeApi } from '../kubernetes/kube-api.ts';
@@ -31,6 +31,8 @@ const PROGRESS_MS = 5_000;
 const AT_REST_MS = 30_000;
 /** While something is under way. */
 const RESTLESS_MS = 2_000;
+/** Until we see what somebody else has just changed. */
+const LATE_MS = 100;
 /** While the server takes nothing. */
 const RETRY_MS = 5_000;
 
@@ -85,13 +87,14 @@ export class StatusWriter {
     if (!(await pace.turn(first.change))) return undefined;
     const look = await this.#look(address); // it may have taken a while
     if (look?.change === undefined) return look && this.#nextLook(look);
-    const { name, namespace, uid } = look.object.metadata;
+    const { name, namespace, resourceVersion } = look.object.metadata;
     try {
       this.#writtenAtMs.set(address, monotonicClock.nowMs());
-      // Of that name there may be another one by now.
-      const patch = { metadata: { uid }, status: look.change.patch };
+      // Of that name there may be another one by now, and the server would not mind another uid.
+      const patch = { metadata: { resourceVersion }, status: look.change.patch };
       volumes.note(await api.patch(VOLUMES, { namespace, name }, patch, 'status'));
     } catch (error) {
+      if (isLate(error)) return monotonicClock.nowMs() + LATE_MS;
       log.warn('a status could not be written', { volume: address, error: messageOf(error) });
       return monotonicClock.nowMs() + RETRY_MS;
     }
@@ -133,4 +136,9 @@ export class StatusWriter {
       this.#waitingForView.shift()?.();
     }
   }
+}
+
+/** It is another one by now, or gone. */
+function isLate(error: unknown): boolean {
+  return error instanceof KeelsonError && ['CONFLICT', 'NOT_FOUND'].includes(error.code);
 }

@@ -5,7 +5,7 @@ import { formatQuantity } from '../model/size.ts';
 import type { CopyView, VolumeView } from '../model/view.ts';
 import { isSameJson } from './canonical.ts';
 import { conditionsIn, type Finding, withFindings } from './conditions.ts';
-import { ACCEPTED, type Deletion, type Verdict } from './verdict.ts';
+import { ACCEPTED, type Deletion, type Refusal, type Verdict } from './verdict.ts';
 
 /**
  * What people see of a volume beside `status.record`, which is not ours to write. The shape is that of
@@ -13,7 +13,8 @@ import { ACCEPTED, type Deletion, type Verdict } from './verdict.ts';
  */
 export interface VolumeStatus {
   readonly observedGeneration: number | undefined;
-  readonly health: Health | undefined;
+  /** `refused`: there is no such volume; `damaged`: nobody can tell. The conditions say why. */
+  readonly health: Health | 'refused' | 'damaged' | undefined;
   readonly portal: string | undefined;
   readonly targetName: string | undefined;
   /** As initiators see it: a quantity. */
@@ -65,7 +66,7 @@ export function volumeStatus({ object, verdict, view, nowText }: StatusFacts): V
   ];
   return {
     observedGeneration: generation,
-    health: view?.health,
+    health: view === undefined ? healthWithoutView(accepted) : view.health,
     portal: view?.portal,
     targetName: view?.targetName,
     size: view && formatQuantity(view.servedBytes),
@@ -121,6 +122,11 @@ function nothingRuns(accepted: Finding): Finding {
   const message =
     accepted.status === 'True' ? 'it is being made' : 'it is not served: see condition Accepted';
   return { type: 'Ready', status: 'False', reason: 'NotAccepted', message };
+}
+
+function healthWithoutView({ status, reason }: Finding): VolumeStatus['health'] {
+  if (status === 'True') return undefined;
+  return reason === ('RecordDamaged' satisfies Refusal) ? 'damaged' : 'refused';
 }
 
 function findingsOf(view: VolumeView, deletion: Deletion | undefined): Finding[] {

@@ -261,6 +261,7 @@ describe('a damaged record', () => {
     expect(stage.condition('data')).toMatch(
       /^False RecordDamaged: status.record of volume shop\/data cannot be read: .*; nothing of it is touched/,
     );
+    expect(stage.volume('data')?.status).toMatchObject({ health: 'damaged' });
     expect(stage.eventsOf('data', /RecordDamaged/)).toHaveLength(1);
     await stage.follow();
     await stage.lead();

@@ -84,7 +84,7 @@ describe('the status of a volume', () => {
       'Ready=False NotAccepted: it is not served: see condition Accepted',
     ]);
     expect(status).toMatchObject({
-      ...{ message: 'Secret a/b: it does not exist', health: undefined, copies: undefined },
+      ...{ message: 'Secret a/b: it does not exist', health: 'refused', copies: undefined },
     });
   });
 
