@@ -1,11 +1,17 @@
 import { assert, unreachable } from '../../replica/common/assert.ts';
-import type { Informer, KubeApi, MergePatch } from '../kubernetes/kube-api.ts';
-import type { Claim, Metadata, PersistentVolume, VolumeObject } from '../kubernetes/objects.ts';
-import { CLAIMS, PERSISTENT_VOLUMES, VOLUMES } from '../kubernetes/resources.ts';
+import type { Informer, KubeApi } from '../kubernetes/kube-api.ts';
+import type {
+  Claim,
+  KubeObject,
+  Metadata,
+  PersistentVolume,
+  VolumeObject,
+} from '../kubernetes/objects.ts';
+import { CLAIMS, PERSISTENT_VOLUMES, type Resource, VOLUMES } from '../kubernetes/resources.ts';
 import { conditionsIn, withFindings } from '../operator/conditions.ts';
 import type { Facts, Step } from './core/facts.ts';
 import { CLAIM_CONDITIONS } from './core/growth-plan.ts';
-import { PERSISTENT_VOLUME, PV_FINALIZER } from './core/names.ts';
+import { HOLD, PERSISTENT_VOLUME } from './core/names.ts';
 
 /** Where steps are taken, and who is told of what the server answers. */
 export interface Scene {
@@ -26,11 +32,17 @@ export async function carryOut(step: Step, facts: Facts, scene: Scene): Promise<
     case 'replace-volume':
       return volumes.note(await api.replace(VOLUMES, step.volume));
     case 'mark-volume': {
+      const { resourceVersion, finalizers = [] } = step.metadata;
       const annotations = { [PERSISTENT_VOLUME]: address.name };
-      return patchVolume(facts, scene, { metadata: { annotations } });
+      const metadata = { resourceVersion, annotations, finalizers: [...finalizers, HOLD] };
+      return volumes.note(await api.patch(VOLUMES, address, { metadata }));
     }
-    case 'grow-volume':
-      return patchVolume(facts, scene, { spec: { size: step.size } });
+    case 'grow-volume': {
+      const patch = { metadata: sameOne(facts.volume?.metadata), spec: { size: step.size } };
+      return volumes.note(await api.patch(VOLUMES, address, patch));
+    }
+    case 'free-volume':
+      return free(VOLUMES, step.metadata, api);
     case 'delete-volume':
       return api.remove(VOLUMES, address, sameOne(step.metadata));
     case 'create-pv':
@@ -42,7 +54,7 @@ export async function carryOut(step: Step, facts: Facts, scene: Scene): Promise<
     case 'delete-pv':
       return api.remove(PERSISTENT_VOLUMES, nameOfPv(facts), sameOne(step.metadata));
     case 'free-pv':
-      return freePv(step.metadata, scene);
+      return free(PERSISTENT_VOLUMES, step.metadata, api);
     case 'set-claim-status':
       return setClaimStatus(step, facts, scene);
     default:
@@ -50,25 +62,15 @@ export async function carryOut(step: Step, facts: Facts, scene: Scene): Promise<
   }
 }
 
-/** Only the one that was seen. */
-async function patchVolume(
-  { address, volume }: Facts,
-  { api, volumes }: Scene,
-  patch: { readonly metadata?: MergePatch; readonly spec?: MergePatch },
-): Promise<void> {
-  const metadata = { ...patch.metadata, uid: volume?.metadata.uid };
-  volumes.note(await api.patch(VOLUMES, address, { ...patch, metadata }));
-}
-
 /** A list is replaced as a whole, so only while nobody else has changed it. */
-async function freePv(metadata: Metadata, { api }: Scene): Promise<void> {
-  const { name, resourceVersion, finalizers = [] } = metadata;
-  const kept = finalizers.filter((finalizer) => finalizer !== PV_FINALIZER);
-  await api.patch(
-    PERSISTENT_VOLUMES,
-    { name },
-    { metadata: { resourceVersion, finalizers: kept } },
-  );
+async function free<T extends KubeObject>(
+  resource: Resource<T>,
+  metadata: Metadata,
+  api: KubeApi,
+): Promise<void> {
+  const { resourceVersion, finalizers = [] } = metadata;
+  const kept = finalizers.filter((finalizer) => finalizer !== HOLD);
+  await api.patch(resource, metadata, { metadata: { resourceVersion, finalizers: kept } });
 }
 
 async function setClaimStatus(
@@ -92,6 +94,6 @@ function nameOfPv({ address }: Facts): { readonly name: string } {
   return { name: address.name };
 }
 
-function sameOne({ uid }: Metadata): { readonly uid?: string } {
+function sameOne({ uid }: Partial<Metadata> = {}): { readonly uid?: string } {
   return uid === undefined ? {} : { uid };
 }

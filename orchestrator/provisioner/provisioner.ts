@@ -26,14 +26,14 @@ import { isClaimOf, isMadeForClaim, volumeBehind, volumeNameOf } from './core/na
 import { gather, type Read, type Sought } from './gather.ts';
 import type { Provisioner, ProvisionerOptions } from './provisioner-options.ts';
 
-/** A claim needs 4 steps, its end 3; more in a row lead nowhere: something undoes them. */
+/** A claim needs 4 steps, its end 4; more in a row lead nowhere: something undoes them. */
 const MAX_STEPS = 16;
 
 const FIRST_RETRY_MS = 1_000;
 const MAX_RETRY_MS = 60_000;
 
 /** What ends something, so that what the informers say is asked of the server once more. */
-const FINAL: readonly Step['kind'][] = ['delete-volume', 'delete-pv', 'free-pv'];
+const FINAL: readonly Step['kind'][] = ['delete-volume', 'free-volume', 'delete-pv', 'free-pv'];
 
 /** Makes Volumes and PersistentVolumes of claims, and deletes them, for as long as this pod leads. */
 export function startProvisioner(options: ProvisionerOptions): Provisioner {

@@ -13,9 +13,9 @@ import { makeVolume } from './make-volume.ts';
 import {
   annotationOf,
   isClaimOf,
+  isHeld,
   isMadeForClaim,
   PERSISTENT_VOLUME,
-  PV_FINALIZER,
   SELECTED_NODE,
   volumeBehind,
 } from './names.ts';
@@ -76,7 +76,7 @@ function nextVolumeStep(facts: Facts, { claim, storageClass, volume }: Order): D
       `Volume ${addressOf(address)} is there and was not made for this claim; delete it`,
     );
   }
-  if (volume.isGoing) return NOTHING;
+  if (volume.isGoing) return freed(volume);
   if (id === undefined || servedBytes === undefined) {
     if (!agrees(object, wanted)) {
       return { step: { kind: 'replace-volume', volume: corrected(object, wanted) } };
@@ -85,7 +85,7 @@ function nextVolumeStep(facts: Facts, { claim, storageClass, volume }: Order): D
   }
   if (portal === undefined) return NOTHING;
   if (annotationOf(object, PERSISTENT_VOLUME) === undefined)
-    return { step: { kind: 'mark-volume' } };
+    return { step: { kind: 'mark-volume', metadata: object.metadata } };
   const parts = { claim, storageClass, volume: object, id, portal, servedBytes, provisionerName };
   const persistentVolume = makePersistentVolume(parts);
   const message = `made PersistentVolume ${address.name}, served at ${portal}`;
@@ -97,8 +97,9 @@ function nextVolumeStep(facts: Facts, { claim, storageClass, volume }: Order): D
 
 /** What never had a PersistentVolume holds nothing of anybody's. */
 function nextUnusedStep(volume: SeenVolume | undefined): Decision {
-  if (volume === undefined || volume.isGoing || !isMadeForClaim(volume.object)) return NOTHING;
-  if (annotationOf(volume.object, PERSISTENT_VOLUME) !== undefined) return NOTHING;
+  if (volume === undefined || !isMadeForClaim(volume.object)) return NOTHING;
+  const wasGiven = annotationOf(volume.object, PERSISTENT_VOLUME) !== undefined;
+  if (wasGiven || volume.isGoing) return freed(volume);
   return { step: { kind: 'delete-volume', metadata: volume.object.metadata } };
 }
 
@@ -107,14 +108,25 @@ function nextEndStep(pv: PersistentVolume, own: SeenVolume | undefined): Decisio
   const { metadata, spec } = pv;
   const isDeleted = metadata.deletionTimestamp !== undefined;
   if (spec?.persistentVolumeReclaimPolicy === 'Delete') {
-    if (own !== undefined) {
-      if (own.isGoing) return own.inUse === undefined ? NOTHING : notDeleted(own.inUse);
-      return { step: { kind: 'delete-volume', metadata: own.object.metadata } };
-    }
+    if (own !== undefined) return nextDeletionStep(own);
     if (!isDeleted) return { step: { kind: 'delete-pv', metadata } };
   }
-  const isHeld = metadata.finalizers?.includes(PV_FINALIZER) ?? false;
-  return isDeleted && isHeld ? { step: { kind: 'free-pv', metadata } } : NOTHING;
+  if (!isDeleted || !isHeld(pv)) return NOTHING;
+  if (own !== undefined && isHeld(own.object)) return freed(own);
+  return { step: { kind: 'free-pv', metadata } };
+}
+
+function nextDeletionStep({ object, isGoing, inUse }: SeenVolume): Decision {
+  const { metadata } = object;
+  if (!isGoing) return { step: { kind: 'delete-volume', metadata } };
+  if (isHeld(object)) return { step: { kind: 'free-volume', metadata } };
+  if (inUse === undefined) return NOTHING;
+  return { notice: { type: 'Warning', reason: 'VolumeFailedDelete', message: inUse } };
+}
+
+function freed({ object }: SeenVolume): Decision {
+  const { metadata } = object;
+  return isHeld(object) ? { step: { kind: 'free-volume', metadata } } : NOTHING;
 }
 
 /** Of that name there may be another volume by now, which is not this one's to grow or to delete. */
@@ -159,10 +171,6 @@ function show(value: unknown): string {
 
 function missingClass({ spec }: Claim): string {
   return `StorageClass ${spec?.storageClassName ?? ''} does not exist; create it, or delete the claim and name another class`;
-}
-
-function notDeleted(message: string): Decision {
-  return { notice: { type: 'Warning', reason: 'VolumeFailedDelete', message } };
 }
 
 function failed(message: string): Decision {

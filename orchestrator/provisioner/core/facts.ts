@@ -26,10 +26,12 @@ export type Step =
   | { readonly kind: 'create-volume'; readonly volume: VolumeObject }
   /** With its resourceVersion. */
   | { readonly kind: 'replace-volume'; readonly volume: VolumeObject }
-  /** From here on the end of the claim alone does not delete it. */
-  | { readonly kind: 'mark-volume' }
+  /** From here on the end of the claim alone does not delete it, and it is held. */
+  | { readonly kind: 'mark-volume'; readonly metadata: Metadata }
   | { readonly kind: 'grow-volume'; readonly size: string }
   | { readonly kind: 'delete-volume'; readonly metadata: Metadata }
+  /** Lets one that is deleted go, and one that stays without its PersistentVolume be deleted. */
+  | { readonly kind: 'free-volume'; readonly metadata: Metadata }
   | { readonly kind: 'create-pv'; readonly persistentVolume: PersistentVolume }
   | { readonly kind: 'grow-pv'; readonly capacity: string }
   | { readonly kind: 'delete-pv'; readonly metadata: Metadata }

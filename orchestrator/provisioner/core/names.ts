@@ -35,8 +35,12 @@ export const PERSISTENT_VOLUME = 'keelson.io/persistent-volume';
 /** On a claim: the owner says that he has grown the file system to this size. */
 export const FILE_SYSTEM_SIZE = 'keelson.io/file-system-size';
 
-/** Keeps a PersistentVolume that is deleted until its Volume was dealt with as its policy says. */
-export const PV_FINALIZER = 'keelson.io/persistent-volume';
+/**
+ * Keeps a PersistentVolume that is deleted until its Volume was dealt with as its policy says, and a
+ * Volume for as long as there is a PersistentVolume: else whoever deletes a namespace would delete
+ * what is to be retained (operator/removal.ts).
+ */
+export const HOLD = 'keelson.io/persistent-volume';
 
 const PREFIX = 'pvc-';
 
@@ -72,6 +76,10 @@ export function volumeBehind(
   const isOurs =
     annotationOf(pv, PROVISIONED_BY) === provisionerName && labels?.[LABELS.volume] === name;
   return isOurs && namespace !== undefined ? { namespace, name } : undefined;
+}
+
+export function isHeld({ metadata }: KubeObject): boolean {
+  return metadata.finalizers?.includes(HOLD) ?? false;
 }
 
 export function annotationOf({ metadata }: KubeObject, name: string): string | undefined {

@@ -10,7 +10,7 @@ import { CLAIMS, PERSISTENT_VOLUMES } from '../../kubernetes/resources.ts';
 import { formatQuantity } from '../../model/size.ts';
 import { volumeLabels } from '../../platforms/kubernetes/names.ts';
 import { parametersOf } from './make-volume.ts';
-import { PROVISIONED_BY, PV_FINALIZER, volumeNameOf } from './names.ts';
+import { HOLD, PROVISIONED_BY, volumeNameOf } from './names.ts';
 
 export interface PvParts {
   readonly claim: Claim;
@@ -44,7 +44,7 @@ export function makePersistentVolume(parts: PvParts): PersistentVolume {
       name: address.name,
       labels: volumeLabels({ ...address, id }),
       annotations: { [PROVISIONED_BY]: provisionerName },
-      finalizers: [PV_FINALIZER],
+      finalizers: [HOLD],
     },
     spec: {
       capacity: { storage: formatQuantity(servedBytes) },

@@ -95,6 +95,12 @@ test.each<[string, Partial<Facts>, string, string]>([
     '-',
   ],
   [
+    'a Volume that goes is let go',
+    { claim: claim(), volume: accepted({ isGoing: true, isHeld: true }) },
+    'free-volume',
+    '-',
+  ],
+  [
     'a Volume without an address is waited for',
     { claim: claim(), volume: accepted({ portal: '' }) },
     '-',
@@ -190,6 +196,12 @@ test.each<[string, Partial<Facts>, string, string]>([
     '-',
     '-',
   ],
+  [
+    'what was given away is let go without its claim',
+    { volume: accepted({ isMarked: true, isHeld: true }) },
+    'free-volume',
+    '-',
+  ],
   ['a Volume of that name that is not ours stays', { volume: foreign }, '-', '-'],
   [
     'a claim took another PersistentVolume',
@@ -217,6 +229,12 @@ test.each<[string, Partial<Facts>, string, string]>([
     'released: the Volume goes first',
     { persistentVolume: released(), volume: accepted({ isGoing: true }) },
     '-',
+    '-',
+  ],
+  [
+    'released: the Volume is let go',
+    { persistentVolume: released(), volume: accepted({ isGoing: true, isHeld: true }) },
+    'free-volume',
     '-',
   ],
   [
@@ -266,6 +284,18 @@ test.each<[string, Partial<Facts>, string, string]>([
     '-',
   ],
   ['retained: both stay', { persistentVolume: retained(), volume: accepted() }, '-', '-'],
+  [
+    'retained: both stay although the Volume is deleted',
+    { persistentVolume: retained(), volume: accepted({ isGoing: true, isHeld: true }) },
+    '-',
+    '-',
+  ],
+  [
+    'retained: deleted by hand, the Volume may be deleted, too',
+    { persistentVolume: retained({ isDeleted: true }), volume: accepted({ isHeld: true }) },
+    'free-volume',
+    '-',
+  ],
   [
     'retained: deleted by hand, the Volume stays',
     { persistentVolume: retained({ isDeleted: true }), volume: accepted() },

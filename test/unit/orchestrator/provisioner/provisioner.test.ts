@@ -66,6 +66,20 @@ test('what is retained stays, and the Volume even when its PersistentVolume is d
   expect(cluster.volume).toBeDefined();
 });
 
+test('a Volume is not deleted while a PersistentVolume stands for it, whoever deletes its namespace', async () => {
+  const cluster = new Cluster({ reclaimPolicy: 'Retain' });
+  cluster.makeClaim();
+  start(cluster);
+  await cluster.rest();
+  cluster.kube.remove(VOLUMES, cluster.volume?.metadata ?? { name: '' });
+  cluster.deleteClaim();
+  await cluster.rest();
+  expect(cluster.volume?.metadata.deletionTimestamp).toBeDefined();
+  cluster.kube.remove(PERSISTENT_VOLUMES, { name: cluster.persistentVolume?.metadata.name ?? '' });
+  await cluster.rest();
+  expect([cluster.volume, cluster.persistentVolume]).toEqual([undefined, undefined]);
+});
+
 test('a claim that is deleted before its Volume was accepted leaves nothing', async () => {
   const cluster = new Cluster();
   cluster.refusal = 'no room on three nodes';

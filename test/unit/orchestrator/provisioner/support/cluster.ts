@@ -96,6 +96,8 @@ export class Cluster {
     for (const volume of this.kube.list(VOLUMES)) {
       const { metadata, spec, status } = volume;
       if (metadata.deletionTimestamp !== undefined) {
+        // Not before nobody else holds it (operator/removal.ts).
+        if (metadata.finalizers?.some((name) => name !== DATA_FINALIZER) === true) continue;
         this.kube.patch(VOLUMES, metadata, { metadata: { finalizers: null } });
       } else if (this.refusal !== undefined) {
         const refused = { type: 'Accepted', status: 'False', message: this.refusal };
@@ -103,7 +105,7 @@ export class Cluster {
       } else {
         const sizeBytes = parseSize(String(spec?.size));
         const record = { spec: { id: ID }, membership: { sizeBytes } };
-        const finalizers = [DATA_FINALIZER];
+        const finalizers = [...new Set([...(metadata.finalizers ?? []), DATA_FINALIZER])];
         this.kube.put(VOLUMES, {
           ...volume,
           metadata: { ...metadata, finalizers },

@@ -60,6 +60,7 @@ export interface VolumeShape {
   readonly servedBytes?: number;
   readonly size?: string;
   readonly isMarked?: boolean;
+  readonly isHeld?: boolean;
   readonly isGoing?: boolean;
   readonly portal?: string;
   readonly refusal?: string;
@@ -84,6 +85,7 @@ export function volume(shape: VolumeShape = {}): VolumeObject {
         'keelson.io/claim-uid': UID,
         ...(shape.isMarked === true ? { 'keelson.io/persistent-volume': ADDRESS.name } : {}),
       },
+      ...(shape.isHeld === true ? { finalizers: ['keelson.io/persistent-volume'] } : {}),
       ...(shape.isGoing === true ? { deletionTimestamp: '2026-11-21T12:00:00Z' } : {}),
     },
     spec: { size, defaults: { 'keelson.io/replicas': '2' } },
