@@ -8,11 +8,14 @@ import type { Informer } from '../../kubernetes/kube-api.ts';
 import { LeaderElection } from '../../kubernetes/leader.ts';
 import type { KubeNode, RuleObject, VolumeObject } from '../../kubernetes/objects.ts';
 import { NODES, RULES, VOLUMES } from '../../kubernetes/resources.ts';
+import { explainChange } from '../../model/explain.ts';
+import { addressOf } from '../../model/volume.ts';
 import { startOperator } from '../../operator/operator.ts';
 import { type ProcessSpec, processesOf } from '../../plan/processes.ts';
 import { startProvisioner } from '../../provisioner/provisioner.ts';
 import { openKubeStore } from '../../registry/kube-store.ts';
-import { Registry } from '../../registry/registry.ts';
+import { type RecordChange, Registry } from '../../registry/registry.ts';
+import { SharedStore } from '../../registry/shared-store.ts';
 import type { Ground, Leadership, PlatformKind, Records } from '../platform-kind.ts';
 import type { KubernetesOptions } from './kubernetes-options.ts';
 import { KubernetesPlatform } from './kubernetes-platform.ts';
@@ -31,6 +34,7 @@ interface Surroundings {
 /** What is there once the records were read. */
 interface Opened {
   readonly context: WorkloadContext;
+  readonly store: SharedStore;
   readonly volumes: Informer<VolumeObject>;
   readonly rules: Informer<RuleObject>;
   readonly nodes: Informer<KubeNode>;
@@ -75,9 +79,10 @@ export class KubernetesKind implements PlatformKind {
     const { namespace, nodeSelector, dataRoot } = this.#options;
     const api = this.#client;
     const [volumes, rules, nodes] = [api.inform(VOLUMES), api.inform(RULES), api.inform(NODES)];
-    const store = await openKubeStore({
+    const kubeStore = await openKubeStore({
       ...{ api, namespace, nodeSelector, volumes, rules, nodes, log: this.#log },
     });
+    const store = new SharedStore(kubeStore);
     const registry = new Registry(store);
     const [token, images, registryUrl] = await Promise.all([
       openTokenSecret(api, namespace),
@@ -86,7 +91,7 @@ export class KubernetesKind implements PlatformKind {
     ]);
     const { installationId } = registry;
     const context = { namespace, installationId, images, dataRoot, registryUrl };
-    this.#opened = { context, volumes, rules, nodes, ...this.#contend() };
+    this.#opened = { context, store, volumes, rules, nodes, ...this.#contend() };
     return { registry, token };
   }
 
@@ -112,7 +117,8 @@ export class KubernetesKind implements PlatformKind {
   }
 
   accompany(installation: Installation): void {
-    const { volumes, rules, nodes } = this.#requireOpened();
+    const { store, volumes, rules, nodes } = this.#requireOpened();
+    store.subscribeToOthers((change) => tellChange(change, installation));
     const { namespace, podName, provisionerName } = this.#options;
     const common = { api: this.#client, volumes, podName, now: this.#now, log: this.#log };
     this.#companions = [
@@ -169,6 +175,14 @@ export class KubernetesKind implements PlatformKind {
   #requireOpened(): Opened {
     assert(this.#opened !== undefined, 'records are read before anything is made');
     return this.#opened;
+  }
+}
+
+/** What a controller did by way of another orchestrator, whose events nobody reads. */
+function tellChange({ before, after }: RecordChange, { events }: Installation): void {
+  const intent = { wanted: after.spec.replicas + 1, leaving: after.leaving };
+  for (const message of explainChange(before.membership, after.membership, intent)) {
+    events.add(addressOf(after.spec), message);
   }
 }
 
