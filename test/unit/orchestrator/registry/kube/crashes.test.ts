@@ -1,176 +1,19 @@
-import { SECRETS, VOLUMES } from '../../../../../orchestrator/kubernetes/resources.ts';
-import { decodeRule } from '../../../../../orchestrator/model/rule.ts';
-import type { Registry } from '../../../../../orchestrator/registry/registry.ts';
+import { SECRETS } from '../../../../../orchestrator/kubernetes/resources.ts';
 import type { FakeKube } from '../../support/fake-kube.ts';
 import {
   admitAll,
   contentOf,
   type KubePod,
   makeCluster,
-  NONE,
   openPod,
-  request,
 } from '../../support/kube-installation.ts';
+import { makeOperations, type Operation } from '../../support/kube-operations.ts';
 
 /**
  * A crash after every write of every change: nothing that was acknowledged is lost, nothing half-made is
  * served, and whoever comes next can finish it or do it again.
  */
-interface Operation {
-  readonly name: string;
-  /** Done before, and acknowledged. */
-  readonly prepare?: (registry: Registry, kube: FakeKube) => Promise<unknown>;
-  readonly run: (registry: Registry) => Promise<unknown>;
-  /** By whoever comes next; `run` again when it is not given. */
-  readonly retry?: (registry: Registry) => Promise<unknown>;
-}
-
-const A = 'default/a';
-const PLAIN = { labelsAdd: {}, labelsRemove: [] };
-const CHAP = { users: [{ name: 'host', secret: 'twelve-bytes-1' }], mutual: null };
-const OTHER_CHAP = {
-  ...{ users: [{ name: 'host', secret: 'twelve-bytes-2' }], mutual: null },
-  allowsShortSecrets: false,
-};
-const TWO = { 'keelson.io/replicas': '2' };
-
-function rule(replicas: number) {
-  const labels = { 'keelson.io/replicas': String(replicas) };
-  return decodeRule({ name: 'all', selector: '', action: 'add', labels, weight: 0 });
-}
-
-function takeover(registry: Registry) {
-  const { membership } = registry.require(A);
-  return registry.changeMembership(A, {
-    ...membership,
-    version: membership.version + 1,
-    epoch: membership.epoch + 1,
-    generation: membership.generation + 1,
-    controller: { instanceId: 'pod-1', address: '10.0.0.1:3260' },
-  });
-}
-
-const make = (registry: Registry) => registry.create(request('a', { labels: TWO }), NONE);
-const declare = async (_: Registry, kube: FakeKube) => {
-  const metadata = { namespace: 'default', name: 'a', labels: { env: 'prod' } };
-  await kube.client().create(VOLUMES, { metadata, spec: { size: '2Gi', replicas: 1 } });
-};
-
-const OPERATIONS: readonly Operation[] = [
-  {
-    name: 'create',
-    run: make,
-    // What is declared by now is admitted; asking again finds it.
-    retry: async (registry) => registry.get(A) ?? (await make(registry)),
-  },
-  {
-    name: 'create with CHAP',
-    run: (registry) => registry.create(request('a', { chap: CHAP }), NONE),
-    retry: async (registry) => {
-      const chap = { ...CHAP, allowsShortSecrets: false };
-      if (registry.get(A) === undefined) await registry.create(request('a', { chap: CHAP }), NONE);
-      else await registry.update(A, { ...PLAIN, chap }, NONE);
-    },
-  },
-  {
-    name: 'admit',
-    prepare: declare,
-    run: (registry) =>
-      registry.admit(
-        request('a', { size: '2Gi', labels: { env: 'prod', 'keelson.io/replicas': '1' } }),
-        NONE,
-      ),
-  },
-  {
-    name: 'update of labels and size',
-    prepare: make,
-    run: (registry) =>
-      registry.update(
-        A,
-        {
-          labelsAdd: { env: 'prod', 'storageos.com/replicas': '1' },
-          labelsRemove: [],
-          size: '3Gi',
-        },
-        NONE,
-      ),
-  },
-  {
-    name: 'update of CHAP',
-    prepare: (registry) => registry.create(request('a', { chap: CHAP }), NONE),
-    run: (registry) => registry.update(A, { ...PLAIN, chap: OTHER_CHAP }, NONE),
-  },
-  {
-    name: 'end of CHAP',
-    prepare: (registry) => registry.create(request('a', { chap: CHAP }), NONE),
-    run: (registry) => registry.update(A, { ...PLAIN, chap: null }, NONE),
-  },
-  {
-    name: 'takeover',
-    prepare: make,
-    run: takeover,
-    retry: async (registry) => {
-      if (registry.require(A).membership.epoch === 0) await takeover(registry);
-    },
-  },
-  {
-    name: 'change of copies',
-    prepare: (registry) => registry.create(request('a'), NONE),
-    run: (registry) =>
-      registry.changeCopies(A, registry.require(A).membership.version, [
-        { kind: 'add-copy', node: 'n3' },
-      ]),
-    retry: async (registry) => {
-      const { version } = registry.require(A).membership;
-      if (version === 1) await registry.changeCopies(A, 1, [{ kind: 'add-copy', node: 'n3' }]);
-    },
-  },
-  {
-    name: 'a controller that is gone',
-    prepare: make,
-    run: (registry) => registry.addGoneInstance(A, 'pod-1'),
-    retry: async (registry) => {
-      if (registry.require(A).goneInstances.length === 0)
-        await registry.addGoneInstance(A, 'pod-1');
-    },
-  },
-  { name: 'mark for deletion', prepare: make, run: (registry) => registry.markDeleting(A) },
-  {
-    name: 'remove',
-    prepare: async (registry) => {
-      await make(registry);
-      await registry.markDeleting(A);
-    },
-    run: (registry) => registry.remove(A),
-  },
-  {
-    name: 'set a rule',
-    prepare: async (registry) => {
-      await registry.create(request('a'), NONE);
-      await registry.create(request('b'), NONE);
-    },
-    run: (registry) => registry.setRule(rule(1)),
-  },
-  {
-    name: 'remove a rule',
-    prepare: async (registry) => {
-      await registry.setRule(rule(2));
-      await registry.create(request('a'), NONE);
-    },
-    run: (registry) => registry.removeRule('default/all'),
-    retry: async (registry) => {
-      if (registry.rules.length > 0) await registry.removeRule('default/all');
-    },
-  },
-  {
-    name: 'drain a node',
-    prepare: make,
-    run: (registry) => registry.useNode('n3', { isCordoned: true }, NONE),
-  },
-  { name: 'prepare a node', run: (registry) => registry.changeNode('n2', { isPrepared: true }) },
-];
-
-describe.each(OPERATIONS)('$name', (operation) => {
+describe.each(makeOperations('default'))('$name', (operation) => {
   test('writes what a fresh store reads back', async () => {
     const { kube, pod } = await begin(operation);
     await operation.run(pod.registry);
@@ -216,7 +59,7 @@ describe.each(OPERATIONS)('$name', (operation) => {
 async function begin({ prepare }: Operation): Promise<{ kube: FakeKube; pod: KubePod }> {
   const kube = makeCluster();
   const first = await openPod(kube);
-  await prepare?.(first.registry, kube);
+  await prepare?.(first.registry, kube.client());
   return { kube, pod: await openPod(kube) };
 }
 
