@@ -155,7 +155,7 @@ export class Admission {
     } else if (accepted.status === 'True' && before?.status === 'False') {
       events.tell(about, { reason, message, type: 'Normal' });
     }
-    if (deletion?.state === 'waits-for-initiators' && !this.#isKnownToWait(address, object)) {
+    if (deletion?.state === 'waits' && !this.#isKnownToWait(address, object)) {
       events.tell(about, { reason: 'InUse', type: 'Warning', message: deletion.why });
     }
     this.#verdicts.set(address, { accepted, deletion, generation: object.metadata.generation });
@@ -171,7 +171,7 @@ export class Admission {
 
   #isKnownToWait(address: string, object: VolumeObject): boolean {
     const { deletion } = this.#verdicts.get(address) ?? {};
-    if (deletion !== undefined) return deletion.state === 'waits-for-initiators';
+    if (deletion !== undefined) return deletion.state === 'waits';
     return conditionsIn(object.status).some(({ type }) => type === 'InUse');
   }
 

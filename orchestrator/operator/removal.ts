@@ -5,6 +5,7 @@ import type { VolumeObject } from '../kubernetes/objects.ts';
 import { NAMESPACES, VOLUMES } from '../kubernetes/resources.ts';
 import type { VolumeRecord } from '../model/volume.ts';
 import { DATA_FINALIZER } from '../platforms/kubernetes/names.ts';
+import { HOLD } from '../provisioner/core/names.ts';
 import type { Deletion } from './verdict.ts';
 
 /** On a Volume that is to be deleted although initiators are logged in, or may be: `true`. */
@@ -39,11 +40,13 @@ export async function removeVolume(
     return;
   }
   const isForced = object.metadata.annotations?.[FORCE_DELETE] === 'true';
-  const why =
-    record.isDeleting || isForced ? undefined : await whyInUse(address, record, installation);
-  if (why !== undefined) {
-    tell({ state: 'waits-for-initiators', why });
-    return;
+  if (!record.isDeleting && !isForced) {
+    const held = whyHeld(object);
+    const why = held ?? (await whyInUse(address, record, installation));
+    if (why !== undefined) {
+      tell({ state: 'waits', reason: held === undefined ? 'InitiatorsLoggedIn' : 'Held', why });
+      return;
+    }
   }
   await refuseAtTheEnd(address, api, namespace);
   tell({ state: 'going-on' });
@@ -69,6 +72,16 @@ async function letGo({ metadata }: VolumeObject, api: KubeApi): Promise<void> {
   if (!finalizers.includes(DATA_FINALIZER)) return;
   const others = finalizers.filter((name) => name !== DATA_FINALIZER);
   await api.patch(VOLUMES, metadata, { metadata: { resourceVersion, finalizers: others } });
+}
+
+/** The data goes last: whoever else keeps the object by a finalizer still counts on it. */
+function whyHeld({ metadata: { name, finalizers = [] } }: VolumeObject): string | undefined {
+  const holder = finalizers.find((finalizer) => finalizer !== DATA_FINALIZER);
+  if (holder === undefined) return undefined;
+  return holder === HOLD
+    ? `PersistentVolume ${name} stands for it; it is deleted when that is gone: delete the claim, and ` +
+        'the PersistentVolume if it is one that is retained'
+    : `finalizer ${holder} keeps it; it is deleted when that is gone`;
 }
 
 async function whyInUse(

@@ -62,12 +62,12 @@ export function volumeStatus({ object, verdict, view, nowText }: StatusFacts): V
   const findings = [
     accepted,
     ...(view === undefined ? [nothingRuns(accepted)] : findingsOf(view, deletion)),
-    ...(deletion?.state === 'waits-for-initiators' ? [inUse(deletion.why)] : []),
+    ...(deletion?.state === 'waits' ? [inUse(deletion)] : []),
   ];
   return {
     observedGeneration: generation,
     health: view === undefined ? healthWithoutView(accepted) : view.health,
-    portal: view?.portal,
+    portal: view && portalOf(view),
     targetName: view?.targetName,
     size: view && formatQuantity(view.servedBytes),
     replicas: view && Math.max(0, view.copies.length - 1),
@@ -137,8 +137,8 @@ function findingsOf(view: VolumeView, deletion: Deletion | undefined): Finding[]
   return [readyFinding(view), healthyFinding(view)];
 }
 
-function inUse(why: string): Finding {
-  return { type: 'InUse', status: 'True', reason: 'InitiatorsLoggedIn', message: why };
+function inUse({ reason, why }: Extract<Deletion, { state: 'waits' }>): Finding {
+  return { type: 'InUse', status: 'True', reason, message: why };
 }
 
 function readyFinding(view: VolumeView): Finding {
@@ -168,13 +168,17 @@ function whyUnavailable(view: VolumeView): { reason: string; message: string } {
 
 function healthyFinding(view: VolumeView): Finding {
   const isWhole = inSyncCountOf(view) > view.replicas;
-  const finding = {
-    type: 'Healthy',
-    message: [countCopies(view), ...missingCopies(view)].join('; '),
-  };
-  if (view.health === 'healthy') return { ...finding, status: 'True', reason: 'AllInSync' };
-  return { ...finding, status: 'False', reason: isWhole ? 'NotServed' : 'Degraded' };
+  const waiting = isWhole && view.health !== 'healthy' ? [WAITS_FOR_CONTROLLER] : [];
+  const message = [countCopies(view), ...waiting, ...missingCopies(view)].join('; ');
+  if (view.health === 'healthy') {
+    return { type: 'Healthy', status: 'True', reason: 'AllInSync', message };
+  }
+  const reason = view.health === 'degraded' ? 'Degraded' : 'NotServed';
+  return { type: 'Healthy', status: 'False', reason, message };
 }
+
+/** The record is ahead of what the controller says. */
+const WAITS_FOR_CONTROLLER = 'its controller does not say so yet';
 
 /** `2 of 3 copies in sync`. */
 function countCopies(view: VolumeView): string {
@@ -212,6 +216,11 @@ function whatMattersMost(findings: readonly Finding[]): string | undefined {
     .filter(isBad)
     .toSorted((a, b) => order.indexOf(a.type) - order.indexOf(b.type))
     .at(0)?.message;
+}
+
+/** undefined: it has no address at the moment (service-addresses.ts; RFC 2606). */
+function portalOf({ portal }: VolumeView): string | undefined {
+  return /\.invalid:\d+$/.test(portal) ? undefined : portal;
 }
 
 function summarize({ sync, ...copy }: CopyView): CopySummary {

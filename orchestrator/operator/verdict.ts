@@ -30,8 +30,12 @@ export interface Verdict {
 
 export type Deletion =
   | { readonly state: 'going-on' }
-  /** `why` is a sentence. */
-  | { readonly state: 'waits-for-initiators'; readonly why: string };
+  /** `why` is a sentence, `reason` one word. */
+  | {
+      readonly state: 'waits';
+      readonly reason: 'InitiatorsLoggedIn' | 'Held';
+      readonly why: string;
+    };
 
 /** A refusal that has a reason of its own. */
 export class Refused extends KeelsonError {

@@ -323,6 +323,21 @@ describe('a Volume that somebody deletes', () => {
     expect(stage.volume('data')).toBeUndefined();
   });
 
+  test('waits for a PersistentVolume that stands for it', async () => {
+    const name = { namespace: 'shop', name: 'data' };
+    const finalizers = ['keelson.io/data', 'keelson.io/persistent-volume'];
+    stage.kube.patch(VOLUMES, name, { metadata: { finalizers } });
+    remove();
+    await pass(60_000);
+    expect(stage.condition('data', 'InUse')).toMatch(
+      /PersistentVolume data stands for it; .*claim/,
+    );
+    expect(stage.platform.erased).toEqual([]);
+    stage.kube.patch(VOLUMES, name, { metadata: { finalizers: ['keelson.io/data'] } });
+    await pass(31_000);
+    expect(stage.volume('data')).toBeUndefined();
+  });
+
   test('keeps its data when Keelson is removed, and all definitions with it', async () => {
     const system = { name: 'keelson-system' };
     stage.kube.put(NAMESPACES, { metadata: { ...system, finalizers: ['kubernetes'] } });

@@ -74,6 +74,17 @@ describe('the status of a volume', () => {
     expect(lines(status)[1]).toMatch(expected);
   });
 
+  test('says when the record is ahead of the controller', () => {
+    const status = statusOf({ view: makeView({ health: 'degraded' }) });
+    expect(lines(status)[2]).toBe(
+      'Healthy=False Degraded: 3 of 3 copies in sync; its controller does not say so yet',
+    );
+  });
+
+  test('has no portal while there is no address', () => {
+    expect(statusOf({ view: makeView({ portal: 'unknown.invalid:3260' }) }).portal).toBe(undefined);
+  });
+
   test('of an object that is no volume tells why, and has nothing of a volume', () => {
     const accepted = refusedFinding(
       new Refused('ChapSecretMissing', 'Secret a/b: it does not exist'),
@@ -92,7 +103,7 @@ describe('the status of a volume', () => {
     const why = '2 initiator sessions are logged in';
     const waiting = statusOf({
       view: makeView(),
-      verdict: { ...ACCEPTED, deletion: { state: 'waits-for-initiators', why } },
+      verdict: { ...ACCEPTED, deletion: { state: 'waits', reason: 'InitiatorsLoggedIn', why } },
     });
     expect(lines(waiting).at(-1)).toBe(`InUse=True InitiatorsLoggedIn: ${why}`);
     expect(waiting.message).toBe(why);
