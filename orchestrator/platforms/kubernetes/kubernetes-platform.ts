@@ -13,10 +13,11 @@ import { WRONG_DISK_EXIT_CODE } from '../exit-reason.ts';
 import type { Platform, PlatformNode } from '../platform.ts';
 import { type Run as BaseRun, Runs } from '../runs.ts';
 import { choosePod, follow } from './follow.ts';
+import { InstanceEnds } from './instance-ends.ts';
 import { KubernetesNodes } from './kubernetes-nodes.ts';
-import { LABELS, type ObjectOwner } from './names.ts';
+import { LABELS, type ObjectOwner, readOwner } from './names.ts';
 import type { KubernetesPlatformOptions } from './platform-options.ts';
-import { hasSurelyEnded, isLive, type PodState, readPod } from './pod-state.ts';
+import { isLive, type PodState, readPod } from './pod-state.ts';
 import { type Owner, ownerOf, ProcessObjects } from './process-objects.ts';
 import { ProcessWork } from './process-work.ts';
 import { ServiceAddresses } from './service-addresses.ts';
@@ -57,10 +58,8 @@ export class KubernetesPlatform implements Platform {
   readonly #runs: Runs<Place>;
   /** By process: the container whose end was told last. */
   readonly #toldEnds = new Map<string, string>();
-  /** Pods that were removed without their node: what runs in them may go on. */
-  readonly #forced = new Set<string>();
-  /** Pods that were told to be gone and are still there as objects. */
-  readonly #toldGone = new Set<string>();
+  /** Of controllers. */
+  readonly #ends = new InstanceEnds();
   #isOpen = false;
   #isClosed = false;
 
@@ -93,7 +92,7 @@ export class KubernetesPlatform implements Platform {
       ...{ context: options, api, objects: this.#objects, log: options.log, clock },
       downNodes: () => this.#nodes.downNodes(),
       runOf: (key) => this.#runs.get(key),
-      onForced: (pod) => this.#forced.add(pod.uid),
+      onForced: ({ uid }) => this.#ends.noteForced(uid),
       onFailure: (key, reason) => this.#endRun(key, reason),
       onGone: (key) => this.#endRun(key, 'stopped'),
       onSlow: (key, why) => this.#onSlow(key, why),
@@ -117,6 +116,13 @@ export class KubernetesPlatform implements Platform {
       else this.#onUnwanted(owner, wanted);
     }
     this.#isOpen = true;
+    for (const pod of this.#objects.pods.all()) {
+      const owner = readOwner(pod.metadata.labels);
+      // What ended while nobody led, and was not followed by another one in its pod.
+      if (owner !== undefined && readPod(pod).phase !== 'running') {
+        this.#onPod(owner, { before: undefined, after: pod });
+      }
+    }
   }
 
   observe(volume: string): ObservedProcess[] {
@@ -287,27 +293,20 @@ export class KubernetesPlatform implements Platform {
     if (run === undefined || run.state === 'down') return;
     const { spec: process, isStopped } = run;
     const quickExits = this.#runs.end(run);
-    // Which controller it was is told when its pod is known to be gone.
+    // Which controller it was is told by itself; see InstanceEnds.
     const facts = { instanceId: undefined, reason, isStopped, quickExits };
     this.#options.onChange({ kind: 'exited', process, ...facts });
   }
 
-  /** Whoever ran in a pod that is gone holds no lease any more (I7). */
+  /** Whose end was seen holds no lease any more: told before another one is started (I7). */
   #onPod({ role, key, volumeId }: ObjectOwner, { before, after }: Change<Pod>): void {
     const pod = after ?? before;
-    const uid = pod?.metadata.uid;
-    if (role !== 'controller' || pod === undefined || uid === undefined) return;
-    const isOver = after === undefined || readPod(after).phase === 'ended';
-    if (!isOver || !hasSurelyEnded(pod) || this.#forced.has(uid)) {
-      if (after === undefined) this.#forced.delete(uid);
-      return;
-    }
-    const isTold = this.#toldGone.has(uid);
-    if (after === undefined) this.#toldGone.delete(uid);
-    else this.#toldGone.add(uid);
     const process = this.#runs.get(key)?.spec ?? this.#options.wanted().get(key);
-    if (isTold || !this.#isOpen || process?.volume.id !== volumeId) return;
-    this.#options.onChange({ kind: 'instance-gone', process, instanceId: uid });
+    if (role !== 'controller' || pod === undefined || !this.#isOpen) return;
+    if (process?.volume.id !== volumeId) return;
+    for (const instanceId of this.#ends.take(pod, after === undefined)) {
+      this.#options.onChange({ kind: 'instance-gone', process, instanceId });
+    }
   }
 
   /** Asks until it answers, or is not what it was. */

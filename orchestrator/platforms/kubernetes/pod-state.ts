@@ -1,3 +1,4 @@
+import { placeOfInstance } from '../../../controller/protocol/instance-id.ts';
 import type { ContainerStatus, Pod } from '../../kubernetes/objects.ts';
 import { lastSentenceIn } from '../last-sentence.ts';
 import { LABELS, SERVING } from './names.ts';
@@ -37,6 +38,8 @@ export interface ContainerEnd {
   readonly exitCode: number;
   /** The last sentence of what it said. */
   readonly words: string | undefined;
+  /** Of a controller: what it called itself, if its last words show that. */
+  readonly instanceId: string | undefined;
   /** The kernel ended it for want of memory. */
   readonly isOutOfMemory: boolean;
 }
@@ -46,6 +49,9 @@ const STUCK: readonly string[] = [
   ...['ErrImagePull', 'ImagePullBackOff', 'ErrImageNeverPull', 'InvalidImageName'],
   ...['CreateContainerConfigError', 'CreateContainerError', 'RunContainerError'],
 ];
+
+/** What has run for so long is started again at once: twice the longest time that kubelet waits. */
+const BACK_OFF_FORGOTTEN_MS = 10 * 60_000;
 
 const MAX_MESSAGE_CHARS = 300;
 
@@ -60,7 +66,7 @@ export function readPod({ metadata, spec, status }: Pod): PodState {
     isTerminating: metadata.deletionTimestamp !== undefined,
     isServing: metadata.labels?.[LABELS.serves] === SERVING[LABELS.serves],
     containerId: container?.state?.running === undefined ? undefined : container.containerID,
-    lastEnd: lastEndOf(container),
+    lastEnd: lastEndOf(container, metadata.uid ?? ''),
     failure: whyFailed(status),
     heldUp: whyHeldUp(status, container),
   };
@@ -91,11 +97,25 @@ function phaseOf(
   const { state, lastState } = container ?? {};
   if (state?.running !== undefined) return 'running';
   if (state?.waiting?.reason === 'CrashLoopBackOff') return 'backing-off';
-  if (state?.terminated !== undefined || lastState?.terminated !== undefined) return 'restarting';
-  return 'waiting';
+  if (state?.terminated !== undefined)
+    return isWaitedWith(container) ? 'backing-off' : 'restarting';
+  return lastState?.terminated === undefined ? 'waiting' : 'restarting';
 }
 
-function lastEndOf(container: ContainerStatus | undefined): ContainerEnd | undefined {
+/**
+ * Whether kubelet waits before it starts a container again that has just ended. It says so seconds
+ * later only. It never waits after the first end in a pod, nor after the container has run for long.
+ */
+function isWaitedWith(container: ContainerStatus | undefined): boolean {
+  const { startedAt = '', finishedAt = '' } = container?.state?.terminated ?? {};
+  const ranMs = Date.parse(finishedAt) - Date.parse(startedAt);
+  return (container?.restartCount ?? 0) > 0 && !(ranMs > BACK_OFF_FORGOTTEN_MS);
+}
+
+function lastEndOf(
+  container: ContainerStatus | undefined,
+  podUid: string,
+): ContainerEnd | undefined {
   const end = container?.state?.terminated ?? container?.lastState?.terminated;
   if (end === undefined) return undefined;
   return {
@@ -103,8 +123,15 @@ function lastEndOf(container: ContainerStatus | undefined): ContainerEnd | undef
     containerId: end.containerID ?? `ended at ${end.finishedAt ?? 'an unknown time'}`,
     exitCode: end.exitCode,
     words: lastSentenceIn(end.message ?? ''),
+    instanceId: instanceIn(end.message ?? '', podUid),
     isOutOfMemory: end.reason === 'OOMKilled',
   };
+}
+
+/** A controller writes its name into every line of its log; it begins with the uid of its pod. */
+function instanceIn(log: string, podUid: string): string | undefined {
+  const names = log.match(/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}-[0-9a-f]{8}/g) ?? [];
+  return names.findLast((name) => placeOfInstance(name) === podUid);
 }
 
 function whyHeldUp(

@@ -2,7 +2,13 @@ import { choosePod, follow } from '../../../../../orchestrator/platforms/kuberne
 import type { PodState } from '../../../../../orchestrator/platforms/kubernetes/pod-state.ts';
 
 const UP = () => undefined;
-const END = { containerId: 'c1', exitCode: 137, words: undefined, isOutOfMemory: false };
+const END = {
+  containerId: 'c1',
+  exitCode: 137,
+  words: undefined,
+  instanceId: undefined,
+  isOutOfMemory: false,
+};
 
 function podState(changes: Partial<PodState> = {}): PodState {
   return {

@@ -6,6 +6,7 @@ import {
 } from '../../../../../orchestrator/platforms/kubernetes/pod-state.ts';
 
 const END = { exitCode: 1, containerID: 'containerd://1' };
+const RAN_FOR_LONG = { startedAt: '2026-11-21T12:00:00Z', finishedAt: '2026-11-21T12:10:01Z' };
 const RUNNING = { containerID: 'containerd://2', state: { running: {} } };
 
 function pod(
@@ -40,6 +41,12 @@ test.each<[string, Pod, string]>([
     pod({ state: { waiting: { reason: 'CrashLoopBackOff' } }, lastState: { terminated: END } }),
     'backing-off',
   ],
+  ['it ended a second time', pod({ restartCount: 1, state: { terminated: END } }), 'backing-off'],
+  [
+    'it ended a second time after long',
+    pod({ restartCount: 1, state: { terminated: { ...END, ...RAN_FOR_LONG } } }),
+    'restarting',
+  ],
   ['it was put out', pod({ state: { terminated: END } }, { status: { phase: 'Failed' } }), 'ended'],
 ])('the phase of a pod when %s', (_, object, phase) => {
   expect(readPod(object).phase).toBe(phase);
@@ -53,7 +60,7 @@ test('a pod says which container runs, and which ended last and why', () => {
   expect(state.containerId).toBe('containerd://2');
   expect(state.lastEnd).toEqual({
     ...{ containerId: 'containerd://1', exitCode: 1, words: 'no room on the disk' },
-    isOutOfMemory: true,
+    ...{ instanceId: undefined, isOutOfMemory: true },
   });
 });
 
