@@ -9,7 +9,7 @@ import { showEndpoint } from './model/address-plan.ts';
 import { addressOf, placeOf, type VolumeName } from './model/volume.ts';
 import { HELP } from './options/help.ts';
 import { type PlatformOptions, parseOptions } from './options.ts';
-import type { PlatformKind } from './platforms/platform-kind.ts';
+import type { Advice, PlatformKind } from './platforms/platform-kind.ts';
 import { type Orchestrator, startOrchestrator } from './start.ts';
 
 /** npm passes a Ctrl-C on to a process that the terminal has already told: one press, two signals. */
@@ -36,7 +36,7 @@ async function main(): Promise<void> {
   const orchestrator = await starting;
   orchestrator.lost.catch(fail);
   await orchestrator.started;
-  await announce(orchestrator, kind.advice);
+  if (kind.advice !== undefined) await announce(orchestrator, kind.advice);
 }
 
 /** Loads what this platform needs, and nothing of the others: they stand on large packages. */
@@ -66,10 +66,7 @@ async function kindOf(options: PlatformOptions, log: Log): Promise<PlatformKind>
 }
 
 /** Prints the line that scripts wait for, once, when the first volume can be used. */
-async function announce(
-  { installation, apiUrl }: Orchestrator,
-  advice: PlatformKind['advice'],
-): Promise<void> {
+async function announce({ installation, apiUrl }: Orchestrator, advice: Advice): Promise<void> {
   const records = installation.registry.list().filter(({ isDeleting }) => !isDeleting);
   const first = records.find(({ spec }) => addressOf(spec) === 'default/demo') ?? records[0];
   if (first === undefined) {
@@ -82,11 +79,7 @@ async function announce(
   print(explainUse(first.spec, portal, advice));
 }
 
-function explainUse(
-  volume: VolumeName,
-  portal: string,
-  { command, end }: PlatformKind['advice'],
-): string {
+function explainUse(volume: VolumeName, portal: string, { command, end }: Advice): string {
   const target = targetNameOf(volume);
   return `ready: iscsi://${portal}/${target}/0
 

@@ -41,12 +41,17 @@ export interface Leadership {
   readonly leader: string | undefined;
 }
 
+export interface Advice {
+  readonly command: string;
+  readonly end: string;
+}
+
 /** One kind of platform, as an orchestrator starts on it. In this order: */
 export interface PlatformKind {
   /** Where everything is kept, as people know it. */
   readonly place: string;
-  /** What people are told of it: how they call the command line, and what its end means. */
-  readonly advice: { readonly command: string; readonly end: string };
+  /** What its operator reads, who looks at its output: how to call the command line, what its end means. */
+  readonly advice?: Advice;
   /** A new installation gets the volume default/demo. */
   readonly hasDemo: boolean;
   /** Takes what only one orchestrator may have. Errors: IN_USE, IO_FAILED, FAILED_PRECONDITION. */

@@ -45,10 +45,6 @@ interface Opened {
 /** Kubernetes: every node one of the cluster, every process a pod, and the registry in the API server. */
 export class KubernetesKind implements PlatformKind {
   readonly hasDemo = false;
-  readonly advice = {
-    command: 'keelson',
-    end: 'When this ends, volumes go on; what fails is started again when another one leads.',
-  };
   readonly #options: KubernetesOptions;
   readonly #log: Log;
   readonly #now: () => Date;
