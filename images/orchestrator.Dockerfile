@@ -22,14 +22,15 @@ COPY orchestrator.cjs keelson.mjs /keelson/
 COPY links/ /
 
 # The compile cache belongs to the user that made it (its id is in the name): on Docker root, as only
-# root may open the engine's socket wherever it is (docs/adr/0021-images.md), on Kubernetes nobody.
+# root may open the engine's socket wherever it is (docs/adr/0021-images.md), on Kubernetes nobody. What a
+# platform needs is loaded when it is asked for: here it finds no directory, and no cluster.
 FROM program AS cache
 COPY fill-compile-cache.ts /
 ENV NODE_COMPILE_CACHE=/tmp/root
-RUN ["/usr/local/bin/node", "/fill-compile-cache.ts", "/keelson/orchestrator.cjs", "/keelson/keelson.mjs"]
+RUN ["/usr/local/bin/node", "/fill-compile-cache.ts", "/keelson/orchestrator.cjs --platform docker --data /dev/null/none", "/keelson/keelson.mjs"]
 USER 65532:65532
-ENV NODE_COMPILE_CACHE=/tmp/nobody
-RUN ["/usr/local/bin/node", "/fill-compile-cache.ts", "/keelson/orchestrator.cjs", "/keelson/keelson.mjs"]
+ENV NODE_COMPILE_CACHE=/tmp/nobody POD_NAMESPACE=none POD_NAME=none
+RUN ["/usr/local/bin/node", "/fill-compile-cache.ts", "/keelson/orchestrator.cjs --platform kubernetes", "/keelson/keelson.mjs"]
 
 FROM program
 COPY --from=cache /tmp/root/ /keelson/cache/
