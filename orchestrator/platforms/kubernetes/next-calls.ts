@@ -69,9 +69,11 @@ export function callsToEnd({ deployment, pods }: Present, downNodes: readonly st
   }
   for (const pod of pods) {
     const isLost = pod.node !== undefined && downNodes.includes(pod.node);
+    // Some kubelets let a pod stand for ten seconds after they have told the end of all in it.
+    const hasStopped = pod.isTerminating && pod.lastEnd !== undefined && pod.phase !== 'running';
     // Scaled to none, live ones are stopped; others nobody cares for.
     const isLeft = !isLive(pod) || deployment === undefined;
-    if (isLost) calls.push({ kind: 'remove-pod', pod, isForced: true });
+    if (isLost || hasStopped) calls.push({ kind: 'remove-pod', pod, isForced: true });
     else if (isLeft && !pod.isTerminating) calls.push({ kind: 'remove-pod', pod, isForced: false });
   }
   return calls;

@@ -165,6 +165,18 @@ describe('a process that is to end', () => {
     ]);
   });
 
+  test('does not wait for a pod in which nothing runs any more', () => {
+    const lastEnd = {
+      ...{ containerId: 'c', exitCode: 0, words: undefined },
+      ...{ instanceId: undefined, isOutOfMemory: false },
+    };
+    const stopped = podState({ isTerminating: true, phase: 'restarting', lastEnd });
+    const forced = [{ kind: 'remove-pod', isForced: true }];
+    expect(callsToEnd({ service, deployment: none, pods: [stopped] }, [])).toMatchObject(forced);
+    const running: PodState = { ...stopped, phase: 'running' };
+    expect(callsToEnd({ service, deployment: none, pods: [running] }, [])).toEqual([]);
+  });
+
   test('does not wait for a node that is down', () => {
     const present = { pods: [podState({ isTerminating: true })], deployment: none };
     expect(callsToEnd({ service, ...present }, ['node1'])).toMatchObject([{ isForced: true }]);
