@@ -91,6 +91,7 @@ export class KubernetesPlatform implements Platform {
     this.#work = new ProcessWork({
       ...{ context: options, api, objects: this.#objects, log: options.log, clock },
       downNodes: () => this.#nodes.downNodes(),
+      isDown: (node) => this.#nodes.whyDown(node) !== undefined,
       runOf: (key) => this.#runs.get(key),
       onForced: ({ uid }) => this.#ends.noteForced(uid),
       onFailure: (key, reason) => this.#endRun(key, reason),

@@ -30,14 +30,17 @@ export interface Wish {
   readonly process: ProcessSpec;
   /** Of a Deployment that is made now. */
   readonly recipe: string | undefined;
+  /** Nodes of the cluster on which nothing is to be started. */
   readonly downNodes: readonly string[];
+  /** As those; also of a node that is none any more. */
+  readonly isDown: (node: string) => boolean;
   /** It is to be started now: what kubelet waits with is started anew. */
   readonly isStarting: boolean;
 }
 
 /** What a process needs that is to run. Nothing to call: kubelet and the controllers do the rest. */
 export function callsToRun(wish: Wish, present: Present): Call[] {
-  const { process, downNodes } = wish;
+  const { process, isDown } = wish;
   const { service, deployment, pods } = present;
   const calls: Call[] = [];
   if (service === undefined) calls.push({ kind: 'create-service' });
@@ -47,8 +50,7 @@ export function callsToRun(wish: Wish, present: Present): Call[] {
     if (isKnown) calls.push({ kind: 'create-deployment' });
   } else if (isToReplace(wish, deployment, pods)) calls.push({ kind: 'replace-deployment' });
   for (const pod of pods) {
-    const isLost = pod.node !== undefined && downNodes.includes(pod.node);
-    if (isLost) {
+    if (pod.node !== undefined && isDown(pod.node)) {
       // A replica's pod stays: it belongs to its node, and is there when that is back.
       if (process.role === 'controller') calls.push({ kind: 'remove-pod', pod, isForced: true });
     } else if (pod.isTerminating) {
@@ -61,14 +63,17 @@ export function callsToRun(wish: Wish, present: Present): Call[] {
 }
 
 /** What is left to be done until nothing of a process runs or comes back. Empty: wait, or it is done. */
-export function callsToEnd({ deployment, pods }: Present, downNodes: readonly string[]): Call[] {
+export function callsToEnd(
+  { deployment, pods }: Present,
+  isDown: (node: string) => boolean,
+): Call[] {
   if (pods.length === 0) return deployment === undefined ? [] : [{ kind: 'remove-deployment' }];
   const calls: Call[] = [];
   if (deployment !== undefined && deployment.spec?.replicas !== 0) {
     calls.push({ kind: 'scale-to-none' });
   }
   for (const pod of pods) {
-    const isLost = pod.node !== undefined && downNodes.includes(pod.node);
+    const isLost = pod.node !== undefined && isDown(pod.node);
     // Some kubelets let a pod stand for ten seconds after they have told the end of all in it.
     const hasStopped = pod.isTerminating && pod.lastEnd !== undefined && pod.phase !== 'running';
     // Scaled to none, live ones are stopped; others nobody cares for.
@@ -80,14 +85,14 @@ export function callsToEnd({ deployment, pods }: Present, downNodes: readonly st
 }
 
 function isToReplace(
-  { process, recipe, downNodes }: Wish,
+  { process, recipe, downNodes, isDown }: Wish,
   deployment: Deployment,
   pods: readonly PodState[],
 ): boolean {
   if (deployment.spec?.replicas !== 1) return true;
   // Somebody has changed it: a copy is on one node, and its pod may run on no other (I9).
   if (process.role === 'replica' && pinnedNodeOf(deployment) !== process.node) return true;
-  const isPlaced = ({ node }: PodState) => node !== undefined && !downNodes.includes(node);
+  const isPlaced = ({ node }: PodState) => node !== undefined && !isDown(node);
   const live = pods.filter(isLive);
   const isInUse = live.some((pod) => {
     return isPlaced(pod) && (pod.phase === 'running' || pod.phase === 'restarting');

@@ -78,8 +78,10 @@ export class NodeWatch {
     return { ...notReady, sinceMs: Math.min(notReady.sinceMs, silent.sinceMs) };
   }
 
+  /** Of the nodes that the cluster has. */
   downNodes(): string[] {
-    return [...this.#watched.keys()].filter((name) => this.downOf(name) !== undefined);
+    const names = this.#options.nodes().map(({ metadata }) => metadata.name);
+    return names.filter((name) => this.downOf(name) !== undefined);
   }
 
   /** Takes in what Kubernetes says now. Tells of what changed. */

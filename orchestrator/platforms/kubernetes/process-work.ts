@@ -28,6 +28,7 @@ export interface ProcessWorkOptions {
   readonly log: Log;
   readonly clock: Clock;
   readonly downNodes: () => readonly string[];
+  readonly isDown: (node: string) => boolean;
   readonly runOf: (key: string) => WorkRun | undefined;
   /** Before a pod is removed without its node. */
   readonly onForced: (pod: PodState) => void;
@@ -120,13 +121,13 @@ export class ProcessWork {
   }
 
   async #workToRun(run: WorkRun, present: Present): Promise<number | undefined> {
-    const { downNodes, objects } = this.#options;
+    const { downNodes, isDown, objects } = this.#options;
     const { spec: process, state } = run;
     const down = downNodes();
     const made = this.#calls.makeDeployment(process, present, down);
     const recipe = made === undefined ? undefined : recipeOf(made);
     const isStarting = state === 'starting';
-    const calls = callsToRun({ process, recipe, downNodes: down, isStarting }, present);
+    const calls = callsToRun({ process, recipe, downNodes: down, isDown, isStarting }, present);
     await this.#calls.carryOut(calls, present, { process, made });
     if (run.state !== 'starting' || run.podUid !== undefined) return undefined;
     return this.#whenSlow(run, objects.present(ownerOf(process)).pods);
@@ -150,7 +151,7 @@ export class ProcessWork {
   }
 
   async #workToEnd(key: string, { owner, done }: Ending): Promise<number | undefined> {
-    const { objects, downNodes, runOf, onGone, clock } = this.#options;
+    const { objects, isDown, runOf, onGone, clock } = this.#options;
     const present = objects.present(owner);
     const spec = runOf(key)?.spec;
     if (present.deployment === undefined && present.pods.length === 0) {
@@ -160,7 +161,7 @@ export class ProcessWork {
       return undefined;
     }
     try {
-      await this.#calls.carryOut(callsToEnd(present, downNodes()), present);
+      await this.#calls.carryOut(callsToEnd(present, isDown), present);
     } catch (error) {
       if (!(error instanceof KeelsonError) || spec === undefined) throw error;
       if (await this.#isOutdated(error, spec)) return clock.nowMs() + AGAIN_MS;

@@ -38,6 +38,10 @@ function controllerOn(avoids: readonly string[] = []): Deployment {
   return controllerDeployment(CONTEXT, controller, { clusterIP: '192.0.2.7', avoids });
 }
 
+function isDownOf(nodes: readonly string[]) {
+  return (node: string): boolean => nodes.includes(node);
+}
+
 function podState(changes: Partial<PodState> = {}): PodState {
   return {
     ...{ name: 'p', uid: 'u1', node: 'node1', address: undefined, phase: 'running' },
@@ -51,7 +55,9 @@ function kindsOf(wish: Partial<Wish>, present: Partial<Present>): string[] {
   const process = wish.process ?? controller;
   const made = process.role === 'controller' ? controllerOn() : replicaDeployment(CONTEXT, process);
   const whole: Wish = {
-    ...{ process, recipe: recipeOf(made), downNodes: [], isStarting: true, ...wish },
+    ...{ process, recipe: recipeOf(made), downNodes: [], isStarting: true },
+    isDown: (node) => wish.downNodes?.includes(node) === true,
+    ...wish,
   };
   const there: Present = {
     ...{ service, deployment: made, pods: [], ...present },
@@ -104,6 +110,11 @@ test('a controller on a lost node: its Deployment keeps away from there, and its
   ]);
 });
 
+test('a controller on a node that is none any more goes at once, and no such node is avoided', () => {
+  const isDown = isDownOf(['node1']);
+  expect(kindsOf({ isDown }, { pods: [podState()] })).toEqual(['force p']);
+});
+
 test('a controller that was made anew on another node is left there', () => {
   const pods = [podState({ isTerminating: true }), podState({ name: 'q', node: 'node2' })];
   expect(kindsOf({ downNodes: ['node1'] }, { pods })).toEqual(['force p']);
@@ -146,9 +157,10 @@ test('what was scaled to none is scaled to one', () => {
 
 describe('a process that is to end', () => {
   const ending = (present: Partial<Present>, downNodes: string[] = []) =>
-    callsToEnd({ service, deployment: controllerOn(), pods: [], ...present }, downNodes).map(
-      ({ kind }) => kind,
-    );
+    callsToEnd(
+      { service, deployment: controllerOn(), pods: [], ...present },
+      isDownOf(downNodes),
+    ).map(({ kind }) => kind);
   const none = { ...controllerOn(), spec: { ...controllerOn().spec, replicas: 0 } };
 
   test('is scaled to none, waited for, and removed', () => {
@@ -172,13 +184,17 @@ describe('a process that is to end', () => {
     };
     const stopped = podState({ isTerminating: true, phase: 'restarting', lastEnd });
     const forced = [{ kind: 'remove-pod', isForced: true }];
-    expect(callsToEnd({ service, deployment: none, pods: [stopped] }, [])).toMatchObject(forced);
+    expect(callsToEnd({ service, deployment: none, pods: [stopped] }, isDownOf([]))).toMatchObject(
+      forced,
+    );
     const running: PodState = { ...stopped, phase: 'running' };
-    expect(callsToEnd({ service, deployment: none, pods: [running] }, [])).toEqual([]);
+    expect(callsToEnd({ service, deployment: none, pods: [running] }, isDownOf([]))).toEqual([]);
   });
 
   test('does not wait for a node that is down', () => {
     const present = { pods: [podState({ isTerminating: true })], deployment: none };
-    expect(callsToEnd({ service, ...present }, ['node1'])).toMatchObject([{ isForced: true }]);
+    expect(callsToEnd({ service, ...present }, isDownOf(['node1']))).toMatchObject([
+      { isForced: true },
+    ]);
   });
 });

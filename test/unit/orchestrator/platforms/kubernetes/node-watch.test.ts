@@ -195,6 +195,7 @@ test('a node that is none any more is down, and so is one that never was', () =>
   world.watch.look();
   expect(world.watch.downOf('n1')?.reason).toBe('it is no node of the cluster any more');
   expect(world.watch.downOf('n2')?.reason).toBe('it is no node of the cluster any more');
+  expect(world.watch.downNodes()).toEqual([]);
   world.nodes = [nodeObject('n1', 'True')];
   world.watch.look();
   expect(world.isDown('n1')).toBe('up');
