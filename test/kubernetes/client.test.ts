@@ -215,8 +215,10 @@ test('a version that the server has forgotten is known by its code', async () =>
   const transport = new Transport(access, TRANSPORT_LIMITS);
   const lister = new Lister(transport, NODES, {});
   const door = { signal: AbortSignal.timeout(20_000), onOpen: () => undefined };
-  const first = await lister.watch('1', door)[Symbol.asyncIterator]().next();
+  const events = lister.watch('1', door);
+  const first = await events.next();
   expect(first.value).toMatchObject({ type: 'broken', error: { code: 'CONFLICT' } });
+  await events.return(undefined);
   transport.close();
 });
 

@@ -1,9 +1,11 @@
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
+import { ARCHITECTURES, type Architecture } from '../../images/addons.ts';
+import { writeContext } from '../../images/context.ts';
 import { connectKube, type KubeClient } from '../../orchestrator/kubernetes/client.ts';
 import { NAMESPACES, PODS, VOLUMES } from '../../orchestrator/kubernetes/resources.ts';
 import { eventually } from '../support/child.ts';
@@ -53,6 +55,7 @@ for (const range of [SERVICE_RANGE, POD_RANGE, NODE_RANGE]) {
   execFileSync('ip', ['route', 'add', 'local', range, 'dev', 'lo']);
 }
 const directory = mkdtempSync(join(tmpdir(), 'keelson-many-volumes-'));
+const program = await makeProgram(join(directory, 'images'));
 const plane = await ControlPlane.start(directory, SERVICE_RANGE);
 try {
   process.env.KUBECONFIG = plane.kubeconfigOf('bench');
@@ -76,7 +79,7 @@ async function measure(api: KubeClient, volumeCount: number): Promise<Record<str
   await api.create(NAMESPACES, { metadata: { name: VOLUME_NAMESPACE } });
   await PlayedKubelets.start(api, NODE_NAMES);
   await makeOrchestratorPod(api);
-  let orchestrator = await LonelyOrchestrator.start(plane.kubeconfigOf('orchestrator'));
+  let orchestrator = await LonelyOrchestrator.start(program, plane.kubeconfigOf('orchestrator'));
   const processes = new PlayedProcesses(api, { namespace: SYSTEM, registryUrl: orchestrator.url });
   await processes.start();
   plane.takeAudit();
@@ -98,7 +101,7 @@ async function measure(api: KubeClient, volumeCount: number): Promise<Record<str
   await orchestrator.stop();
   plane.takeAudit();
   const startMs = performance.now();
-  orchestrator = await LonelyOrchestrator.start(plane.kubeconfigOf('orchestrator'));
+  orchestrator = await LonelyOrchestrator.start(program, plane.kubeconfigOf('orchestrator'));
   await whenAllHealthy(orchestrator, volumeCount);
   const takeOverMs = performance.now() - startMs;
   await pause(SETTLE_MS);
@@ -123,6 +126,16 @@ async function measure(api: KubeClient, volumeCount: number): Promise<Record<str
     'ms from a start to all adopted': Math.round(takeOverMs),
     'requests of a start in all': takeOver.length,
   };
+}
+
+/** As the image has it, where less is loaded than from the sources. */
+async function makeProgram(context: string): Promise<string> {
+  const names = Object.keys(ARCHITECTURES) as Architecture[];
+  const here = names.find((name) => ARCHITECTURES[name] === process.arch) ?? 'amd64';
+  await writeContext(context, here);
+  const addons = join(context, 'native');
+  cpSync(join(addons, here), addons, { recursive: true });
+  return join(context, 'orchestrator.cjs');
 }
 
 /** Its images are told by options; the label of the leader goes here. Nobody starts it. */

@@ -69,19 +69,20 @@ export class ControlPlane {
     await Promise.all(this.#children.map((child) => exitOf(child)));
   }
 
-  /** Requests since the last time: watches that began, and all others that were answered. */
+  /** Requests that were answered since the last time, watches when they ended. */
   takeAudit(): AuditedRequest[] {
     const lines = readFileSync(join(this.#directory, 'audit.log'), 'utf8').split('\n');
     const whole = lines.slice(0, -1);
     const fresh = whole.slice(this.#auditedLines);
     this.#auditedLines = whole.length;
-    const all = fresh.map((line) => JSON.parse(line) as AuditLine);
-    return all
-      .filter(({ verb, stage }) => (verb === 'watch') === (stage === 'ResponseStarted'))
-      .map(({ user, verb, objectRef: { resource = '', subresource } = {} }) => ({
+    return fresh.map((line) => {
+      const { user, verb, objectRef = {} } = JSON.parse(line) as AuditLine;
+      const { resource = '', subresource } = objectRef;
+      return {
         ...{ user: user.username, verb },
         resource: subresource === undefined ? resource : `${resource}/${subresource}`,
-      }));
+      };
+    });
   }
 
   /** The server's own count of all requests, whoever sent them. */
@@ -160,13 +161,12 @@ export class ControlPlane {
 interface AuditLine {
   readonly user: { readonly username: string };
   readonly verb: string;
-  readonly stage: string;
   readonly objectRef?: { readonly resource?: string; readonly subresource?: string };
 }
 
 const AUDIT_POLICY = `apiVersion: audit.k8s.io/v1
 kind: Policy
-omitStages: [RequestReceived]
+omitStages: [RequestReceived, ResponseStarted]
 rules:
 - level: Metadata
 `;

@@ -3,7 +3,7 @@ import { ApiClient } from '../../../orchestrator/client/api-client.ts';
 import { DEFAULT_SYSTEM_NAMESPACE } from '../../../orchestrator/platforms/kubernetes/names.ts';
 import { ORCHESTRATOR_PORT } from '../../../replica/common/limits.ts';
 import { eventually, exitOf } from '../../support/child.ts';
-import { NODE, ROOT } from '../../support/keelson.ts';
+import { NODE } from '../../support/keelson.ts';
 
 export const SYSTEM = DEFAULT_SYSTEM_NAMESPACE;
 /** The pod that it takes itself for. */
@@ -29,14 +29,18 @@ export class LonelyOrchestrator {
     }
   }
 
-  /** Resolves when it leads. */
-  static async start(kubeconfig: string): Promise<LonelyOrchestrator> {
+  /**
+   * Resolves when it leads.
+   *
+   * @param program as the image has it
+   */
+  static async start(program: string, kubeconfig: string): Promise<LonelyOrchestrator> {
     const words = [
-      ...['orchestrator/main.ts', '--platform', 'kubernetes'],
+      ...[program, '--platform', 'kubernetes'],
       ...['--image-prefix', 'keelson/', '--image-tag', 'bench', '--replace-after', '600'],
     ];
     const child = spawn(NODE, words, {
-      ...{ cwd: ROOT, stdio: ['ignore', 'pipe', 'pipe'] },
+      stdio: ['ignore', 'pipe', 'pipe'],
       env: {
         ...{ ...process.env, KUBECONFIG: kubeconfig },
         ...{ POD_NAMESPACE: SYSTEM, POD_NAME },
