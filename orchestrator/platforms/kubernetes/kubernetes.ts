@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { setTimeout as pause } from 'node:timers/promises';
 import { assert } from '../../../replica/common/assert.ts';
 import { KeelsonError } from '../../../replica/common/errors.ts';
 import type { Log } from '../../../replica/common/log.ts';
@@ -7,7 +8,7 @@ import { connectKube, type KubeClient } from '../../kubernetes/client.ts';
 import type { Informer } from '../../kubernetes/kube-api.ts';
 import { LeaderElection } from '../../kubernetes/leader.ts';
 import type { KubeNode, RuleObject, VolumeObject } from '../../kubernetes/objects.ts';
-import { NODES, RULES, VOLUMES } from '../../kubernetes/resources.ts';
+import { NAMESPACES, NODES, RULES, VOLUMES } from '../../kubernetes/resources.ts';
 import { explainChange } from '../../model/explain.ts';
 import { addressOf } from '../../model/volume.ts';
 import { startOperator } from '../../operator/operator.ts';
@@ -30,6 +31,9 @@ interface Surroundings {
   /** The time of day. */
   readonly now: () => Date;
 }
+
+/** Of a start, while the API server does not answer. */
+const RETRY_MS = 1_000;
 
 /** What is there once the records were read. */
 interface Opened {
@@ -74,6 +78,7 @@ export class KubernetesKind implements PlatformKind {
   async readRecords(): Promise<Records> {
     const { namespace, nodeSelector, dataRoot } = this.#options;
     const api = this.#client;
+    await this.#whenServed();
     const [volumes, rules, nodes] = [api.inform(VOLUMES), api.inform(RULES), api.inform(NODES)];
     const kubeStore = await openKubeStore({
       ...{ api, namespace, nodeSelector, volumes, rules, nodes, log: this.#log },
@@ -108,8 +113,7 @@ export class KubernetesKind implements PlatformKind {
 
   async survey(): Promise<void> {
     assert(this.#platform !== undefined, 'made before it looks around');
-    await labelLeader(this.#client, this.#options);
-    await this.#platform.open();
+    await Promise.all([labelLeader(this.#client, this.#options), this.#platform.open()]);
   }
 
   accompany(installation: Installation): void {
@@ -130,6 +134,20 @@ export class KubernetesKind implements PlatformKind {
   async close(): Promise<void> {
     await this.#opened?.election.close();
     this.#api?.close();
+  }
+
+  /** A pod that ended instead would be started again ever more rarely, after up to five minutes. */
+  async #whenServed(): Promise<void> {
+    for (let isTold = false; ; isTold = true) {
+      try {
+        await this.#client.get(NAMESPACES, { name: 'kube-system' });
+        return;
+      } catch (error) {
+        if (!(error instanceof KeelsonError) || error.code !== 'UNAVAILABLE') throw error;
+        if (!isTold) this.#log.warn('waiting for the API server', { reason: error.message });
+        await pause(RETRY_MS);
+      }
+    }
   }
 
   #contend(): Pick<Opened, 'election' | 'leadership'> {
