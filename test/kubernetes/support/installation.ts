@@ -12,7 +12,7 @@ import {
 import { eventually, run } from '../../support/child.ts';
 import type { VolumeHost, VolumeWish } from '../../support/verified-volume.ts';
 import { Harness } from './harness.ts';
-import { apply, find, get, kubectl, list } from './kubectl.ts';
+import { apply, find, get, kubectlWith, list } from './kubectl.ts';
 import { Nodes } from './nodes.ts';
 import { currentSuite } from './suite.ts';
 
@@ -39,7 +39,8 @@ export interface TestPod {
 export const SYSTEM = DEFAULT_SYSTEM_NAMESPACE;
 
 const REPLICAS = 'keelson.io/replicas';
-const REMOVAL_LIMIT = '--timeout=60s';
+/** Its processes end, then a pod on each node erases the copy there. */
+const REMOVAL_LIMIT_MS = 180_000;
 
 const ORCHESTRATORS = 'app.kubernetes.io/component=orchestrator';
 const API_PORT = 5705;
@@ -91,7 +92,7 @@ export class Installation implements VolumeHost {
     return this.#harness;
   }
 
-  /** As people do: `kubectl apply`. */
+  /** As people do: `kubectl apply`. The first copy, and so the controller, is on the first node. */
   async createVolume({ namespace, name }: VolumeName, wish: VolumeWish): Promise<void> {
     const { [REPLICAS]: replicas, ...labels } = wish.labels;
     await apply({
@@ -99,13 +100,15 @@ export class Installation implements VolumeHost {
       metadata: { namespace, name, labels },
       spec: {
         size: wish.size,
+        placement: { preferredNode: this.nodes.names[0] },
         ...(replicas === undefined ? {} : { replicas: Number(replicas) }),
       },
     });
   }
 
   async deleteVolume({ namespace, name }: VolumeName): Promise<void> {
-    await kubectl('delete', 'volumes.keelson.io', name, '-n', namespace, REMOVAL_LIMIT);
+    const words = ['delete', 'volumes.keelson.io', name, '-n', namespace];
+    await kubectlWith(undefined, words, REMOVAL_LIMIT_MS);
   }
 
   async differenceOf(volume: VolumeView, node: string, otherNode: string): Promise<string> {

@@ -3,6 +3,8 @@ import { run } from '../../support/child.ts';
 /** More than any command of a healthy cluster takes; a frozen API server never answers. */
 const LIMIT_MS = 60_000;
 
+const STDERR_CHARS = 2_000;
+
 /** Runs kubectl to its end. Throws with what it said unless it ended with 0. */
 export async function kubectl(...words: readonly string[]): Promise<string> {
   return kubectlWith(undefined, words);
@@ -18,7 +20,9 @@ export async function kubectlWith(
     ...(input === undefined ? {} : { input }),
   });
   if (code === 0) return stdout;
-  throw new Error(`kubectl ${words.join(' ')}: expected exit code 0, got ${code}\n${stderr}`);
+  // It shows the objects first, and says at the end what is wrong with them.
+  const said = stderr.slice(-STDERR_CHARS);
+  throw new Error(`kubectl ${words.join(' ')}: expected exit code 0, got ${code}\n${said}`);
 }
 
 /** What the server refuses is thrown in its own words. */

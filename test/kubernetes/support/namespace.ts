@@ -1,4 +1,4 @@
-import { kubectl } from './kubectl.ts';
+import { kubectl, kubectlWith } from './kubectl.ts';
 
 /**
  * A namespace for the tests of a file: made anew before them, removed with all that is in it after
@@ -12,9 +12,9 @@ export function useNamespace(name: string): void {
   afterAll(() => removeNamespace(name));
 }
 
-const REMOVAL_LIMIT = '120s';
+/** Volumes in it are removed first. */
+const LIMIT_MS = 240_000;
 
 export async function removeNamespace(name: string): Promise<void> {
-  const words = ['delete', 'namespace', name, '--ignore-not-found', `--timeout=${REMOVAL_LIMIT}`];
-  await kubectl(...words);
+  await kubectlWith(undefined, ['delete', 'namespace', name, '--ignore-not-found'], LIMIT_MS);
 }

@@ -7,8 +7,8 @@ import { Watch } from './watch.ts';
 interface VolumeObject {
   readonly status?: {
     readonly record?: {
-      readonly spec: { readonly id: string; readonly namespace: string; readonly name: string };
-      readonly membership: {
+      readonly spec?: { readonly id: string; readonly namespace: string; readonly name: string };
+      readonly membership?: {
         readonly copies: Readonly<Record<string, { readonly node: string }>>;
       };
     };
@@ -78,8 +78,8 @@ export class PodLog {
   }
 
   #learn({ status }: VolumeObject): void {
-    if (status?.record === undefined) return;
-    const { membership, spec } = status.record;
+    const { membership, spec } = status?.record ?? {};
+    if (membership === undefined || spec === undefined) return; // damaged by a test
     for (const [replicaId, { node }] of Object.entries(membership.copies)) {
       this.#homes.set(replicaName(spec, replicaId), node);
     }

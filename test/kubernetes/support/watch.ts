@@ -37,8 +37,9 @@ export class Watch<T> {
         for (const line of parts) {
           lines.push(line);
           if (line !== '}') continue; // kubectl indents everything inside
-          this.#onObject(JSON.parse(lines.join('\n')) as T);
+          const object = JSON.parse(lines.join('\n')) as T;
           lines = [];
+          this.#onObject(object);
         }
       });
       await exitOf(child);
