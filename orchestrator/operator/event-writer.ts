@@ -67,6 +67,8 @@ export class EventWriter {
   readonly #busyUntilMs = new Map<string, number>();
   #pumping: Promise<void> | undefined;
   #timer: NodeJS.Timeout | undefined;
+  /** The server took the last one. */
+  #isTaking = true;
   #isClosed = false;
 
   constructor(options: EventWriterOptions) {
@@ -144,6 +146,7 @@ export class EventWriter {
       if (entry.isThere) await api.patch(EVENTS, entry.name, { count, lastTimestamp: lastTime });
       else await api.create(EVENTS, makeEvent(entry, this.#options.podName));
       entry.isThere = true;
+      this.#isTaking = true;
       return true;
     } catch (error) {
       const code = error instanceof KeelsonError ? error.code : undefined;
@@ -154,10 +157,14 @@ export class EventWriter {
       // Made after all, by a call that got no answer; or forgotten by the server, after an hour.
       entry.isThere = code === 'ALREADY_EXISTS';
       if (code === 'ALREADY_EXISTS' || code === 'NOT_FOUND') return true;
-      log.warn('an event could not be written', {
-        ...{ about: show(entry.about.metadata), reason: entry.told.reason },
-        error: messageOf(error),
-      });
+      // In a namespace that is being deleted none can be made: that is said once.
+      if (this.#isTaking) {
+        log.warn('events are not taken', {
+          ...{ about: show(entry.about.metadata), reason: entry.told.reason },
+          error: messageOf(error),
+        });
+      }
+      this.#isTaking = false;
       return true;
     }
   }

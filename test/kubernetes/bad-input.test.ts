@@ -1,36 +1,14 @@
+import type { VolumeName } from '../../orchestrator/model/volume.ts';
 import { eventually } from '../support/child.ts';
 import { chapObjects } from './support/chap.ts';
 import { Installation, SYSTEM } from './support/installation.ts';
 import { apply, applyInVain, find, get, kubectl, kubectlWith, list } from './support/kubectl.ts';
 import { useNamespace } from './support/namespace.ts';
+import { becomes, isTold, readVolume } from './support/told.ts';
 
 const NAMESPACE = 't-op-bad-input';
 useNamespace(NAMESPACE);
 
-interface Volume {
-  readonly metadata: { readonly name: string; readonly generation: number };
-  readonly spec: Readonly<Record<string, unknown>>;
-  readonly status?: {
-    readonly record?: unknown;
-    readonly message?: string;
-    readonly conditions?: readonly {
-      readonly type: string;
-      readonly status: string;
-      readonly reason: string;
-      readonly message: string;
-    }[];
-  };
-}
-
-interface Event {
-  readonly involvedObject: { readonly name: string };
-  readonly type: string;
-  readonly reason: string;
-  readonly message: string;
-}
-
-/** What is refused is tried again after 30 s at the latest. */
-const RECOVERY_MS = 40_000;
 const ACCEPTED = /^True Accepted: its spec is in force$/;
 
 beforeAll(async () => {
@@ -48,40 +26,46 @@ test('more copies than nodes: a condition and an event say how many there are, u
   const name = 'crowded';
   await apply(volumeOf(name, { replicas: 5 }));
   const refusal = /^False NoRoom: place 6 copies \(replicas=5\): limited by the number of nodes, /;
-  await becomes(name, refusal);
-  await isTold(name, /^Warning NoRoom: place 6 copies/);
+  await becomes(named(name), refusal);
+  await isTold(named(name), /^Warning NoRoom: place 6 copies/);
   expect(await showVolume(name)).toMatch(/ask for fewer replicas or add nodes/);
   await apply(volumeOf(name, { replicas: 1 }));
-  await becomes(name, ACCEPTED);
-  await becomes(name, /^True AllInSync: 2 of 2 copies in sync$/, 'Healthy');
-  await isTold(name, /^Normal Accepted: its spec is in force$/);
+  await becomes(named(name), ACCEPTED);
+  await becomes(named(name), /^True AllInSync: 2 of 2 copies in sync$/, 'Healthy');
+  await isTold(named(name), /^Normal Accepted: its spec is in force$/);
 });
 
 test('labels that contradict the spec: both are named, and the volume is made when they agree', async () => {
   const name = 'contradicting';
   await apply(volumeOf(name, { replicas: 1 }, { 'keelson.io/replicas': '2' }));
   await becomes(
-    name,
+    named(name),
     /^False InvalidSpec: spec.replicas: says 1, but the label keelson.io\/replicas says 2; give only one/,
   );
-  await isTold(name, /^Warning InvalidSpec: spec.replicas: says 1/);
+  await isTold(named(name), /^Warning InvalidSpec: spec.replicas: says 1/);
   await apply(volumeOf(name, { replicas: 1 }, { 'keelson.io/replicas': '1' }));
-  await becomes(name, ACCEPTED);
+  await becomes(named(name), ACCEPTED);
 });
 
 test('a CHAP Secret that may not be read, then one that is missing: each says what to do, and does it', async () => {
   const name = 'guarded';
   await apply(volumeOf(name, { chapSecretRef: { name: 'chap' } }));
-  await becomes(name, /^False ChapSecretForbidden: Secret t-op-bad-input\/chap: Keelson may not/);
-  await isTold(name, /^Warning ChapSecretForbidden: .*kubectl create rolebinding/);
-  const { message = '' } = (await get<Volume>('volumes.keelson.io', name, NAMESPACE)).status ?? {};
+  await becomes(
+    named(name),
+    /^False ChapSecretForbidden: Secret t-op-bad-input\/chap: Keelson may not/,
+  );
+  await isTold(named(name), /^Warning ChapSecretForbidden: .*kubectl create rolebinding/);
+  const { message = '' } = (await readVolume(named(name))).status ?? {};
   const [, command = ''] = /allow it: kubectl (.*)$/.exec(message) ?? [];
   await kubectl(...command.split(' '));
-  await becomes(name, /^False ChapSecretMissing: Secret t-op-bad-input\/chap: it does not exist/);
+  await becomes(
+    named(name),
+    /^False ChapSecretMissing: Secret t-op-bad-input\/chap: it does not exist/,
+  );
   const [secret] = chapObjects({ namespace: NAMESPACE, name: 'chap', reader: SYSTEM });
   if (secret === undefined) throw new Error('a Secret was asked for');
   await apply(secret);
-  await becomes(name, ACCEPTED);
+  await becomes(named(name), ACCEPTED);
   const { data } = await get<{ data: Record<string, string> }>('secret', 'chap', NAMESPACE);
   const shown = JSON.stringify([
     await showVolume(name),
@@ -97,33 +81,33 @@ test('a CHAP Secret that may not be read, then one that is missing: each says wh
 test('a volume that is to shrink keeps its size and its I/O, and says so', async () => {
   const name = 'shrinking';
   await apply(volumeOf(name, { size: '64Mi', replicas: 1 }));
-  await becomes(name, /^True AllInSync/, 'Healthy');
+  await becomes(named(name), /^True AllInSync/, 'Healthy');
   await apply(volumeOf(name, { size: '32Mi', replicas: 2 }));
   await becomes(
-    name,
+    named(name),
     /^False WouldShrink: spec.size: expected at least 64MiB, .* got 32MiB; a volume never/,
   );
-  await isTold(name, /^Warning WouldShrink/);
-  await becomes(name, /^True Served: served at /, 'Ready');
-  await becomes(name, /^True AllInSync: 2 of 2 copies in sync/, 'Healthy');
+  await isTold(named(name), /^Warning WouldShrink/);
+  await becomes(named(name), /^True Served: served at /, 'Ready');
+  await becomes(named(name), /^True AllInSync: 2 of 2 copies in sync/, 'Healthy');
   await apply(volumeOf(name, { size: '64Mi', replicas: 1 }));
-  await becomes(name, ACCEPTED);
+  await becomes(named(name), ACCEPTED);
 });
 
 test('a damaged record is never given up: the volume stays as it is until the record is back', async () => {
   const name = 'damaged';
   await apply(volumeOf(name, { size: '64Mi', replicas: 1 }));
-  await becomes(name, /^True AllInSync/, 'Healthy');
-  const { status } = await get<Volume>('volumes.keelson.io', name, NAMESPACE);
+  await becomes(named(name), /^True AllInSync/, 'Healthy');
+  const { status } = await readVolume(named(name));
   await putRecord(name, { membership: 'gone' });
   await becomes(
-    name,
+    named(name),
     /^False RecordDamaged: status.record of volume t-op-bad-input\/damaged cannot be read/,
   );
-  await isTold(name, /^Warning RecordDamaged: .*put the record back from a backup/);
+  await isTold(named(name), /^Warning RecordDamaged: .*put the record back from a backup/);
   await putRecord(name, status?.record);
-  await becomes(name, ACCEPTED);
-  await becomes(name, /^True AllInSync/, 'Healthy');
+  await becomes(named(name), ACCEPTED);
+  await becomes(named(name), /^True AllInSync/, 'Healthy');
 });
 
 function volumeOf(
@@ -138,32 +122,8 @@ function volumeOf(
   };
 }
 
-async function becomes(name: string, expected: RegExp, type = 'Accepted'): Promise<void> {
-  await eventually(
-    `${type} of ${name} is ${expected}`,
-    async () => {
-      const { status } = await get<Volume>('volumes.keelson.io', name, NAMESPACE);
-      const found = status?.conditions?.find((condition) => condition.type === type);
-      const text = `${found?.status} ${found?.reason}: ${found?.message}`;
-      if (!expected.test(text)) throw new Error(`it is ${text}`);
-      return true;
-    },
-    { withinMs: RECOVERY_MS, everyMs: 200 },
-  );
-}
-
-/** An Event, as kubectl describe shows it. */
-async function isTold(name: string, expected: RegExp): Promise<void> {
-  await eventually(
-    `an event about ${name} says ${expected}`,
-    async () => {
-      const events = await list<Event>('events', { namespace: NAMESPACE });
-      return events.find(({ involvedObject, type, reason, message }) => {
-        return involvedObject.name === name && expected.test(`${type} ${reason}: ${message}`);
-      });
-    },
-    { withinMs: RECOVERY_MS, everyMs: 200 },
-  );
+function named(name: string): VolumeName {
+  return { namespace: NAMESPACE, name };
 }
 
 function showVolume(name: string): Promise<string> {
@@ -174,7 +134,7 @@ function showVolume(name: string): Promise<string> {
 async function putRecord(name: string, record: unknown): Promise<void> {
   const path = `/apis/keelson.io/v1alpha1/namespaces/${NAMESPACE}/volumes/${name}/status`;
   await eventually(`the record of ${name} is put`, async () => {
-    const object = await get<Volume>('volumes.keelson.io', name, NAMESPACE);
+    const object = await readVolume(named(name));
     const changed = { ...object, status: { ...object.status, record } };
     await kubectlWith(JSON.stringify(changed), ['replace', '--raw', path, '-f', '-']);
     return true;
