@@ -49,13 +49,13 @@ export class Calls {
   makeDeployment(
     process: ProcessSpec,
     { service }: Present,
-    downNodes: readonly string[],
+    avoids: readonly string[],
   ): Deployment | undefined {
     const { context } = this.#options;
     if (process.role === 'replica') return replicaDeployment(context, process);
     const clusterIP = service?.spec?.clusterIP;
     if (clusterIP === undefined) return undefined;
-    return controllerDeployment(context, process, { clusterIP, avoids: downNodes });
+    return controllerDeployment(context, process, { clusterIP, avoids });
   }
 
   async removeService({ service }: Present): Promise<void> {

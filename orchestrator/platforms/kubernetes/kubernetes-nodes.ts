@@ -95,8 +95,9 @@ export class KubernetesNodes {
     return this.#watch.downOf(name)?.reason;
   }
 
-  downNodes(): string[] {
-    return this.#watch.downNodes();
+  /** Nodes that are down, which Kubernetes has not noticed yet: it would still give them pods. */
+  unnoticed(): string[] {
+    return this.#watch.unnoticed();
   }
 
   /** A replica did not find its node's disk. */

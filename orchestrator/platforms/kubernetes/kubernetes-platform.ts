@@ -90,7 +90,7 @@ export class KubernetesPlatform implements Platform {
     });
     this.#work = new ProcessWork({
       ...{ context: options, api, objects: this.#objects, log: options.log, clock },
-      downNodes: () => this.#nodes.downNodes(),
+      avoids: () => this.#nodes.unnoticed(),
       isDown: (node) => this.#nodes.whyDown(node) !== undefined,
       runOf: (key) => this.#runs.get(key),
       onForced: ({ uid }) => this.#ends.noteForced(uid),
@@ -197,8 +197,11 @@ export class KubernetesPlatform implements Platform {
 
   #onNodes(): void {
     if (!this.#isOpen || this.#isClosed) return;
+    const runs = this.#runs.all().filter(({ state }) => state !== 'down');
     // First of all what has to be started elsewhere: it is what the initiator waits for.
-    for (const { spec, state } of this.#runs.all()) if (state !== 'down') this.#look(spec.key);
+    for (const role of ['controller', 'replica']) {
+      for (const { spec } of runs) if (spec.role === role) this.#look(spec.key);
+    }
     this.#options.onChange({ kind: 'nodes-changed' });
   }
 

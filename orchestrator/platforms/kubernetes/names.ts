@@ -45,6 +45,16 @@ export const LABELS = {
   node: 'keelson.io/node',
 } as const;
 
+/** What the platform reads of a pod template and of the pods made from it. */
+export const ANNOTATIONS = {
+  /** Digest of all it was made with but its place: another one means that it is made anew. */
+  recipe: 'keelson.io/recipe',
+  /** Of a controller: the nodes that it keeps away from, as JSON. */
+  avoids: 'keelson.io/avoids',
+  /** Of a replica: the node of its copy, whole. */
+  node: 'keelson.io/node',
+} as const;
+
 /** On everything of ours that a volume becomes, and on jobs. */
 export const MANAGED = { [LABELS.managedBy]: 'keelson' } as const;
 

@@ -1,6 +1,6 @@
 import type { Deployment, Service } from '../../kubernetes/objects.ts';
 import type { ProcessSpec } from '../../plan/processes.ts';
-import { isLive, type PodState } from './pod-state.ts';
+import { hasStopped, isLive, type PodState, templateIn } from './pod-state.ts';
 import { avoidedBy, pinnedNodeOf, recipeOf } from './workloads.ts';
 
 /** What there is of one process. */
@@ -30,9 +30,8 @@ export interface Wish {
   readonly process: ProcessSpec;
   /** Of a Deployment that is made now. */
   readonly recipe: string | undefined;
-  /** Nodes of the cluster on which nothing is to be started. */
-  readonly downNodes: readonly string[];
-  /** As those; also of a node that is none any more. */
+  /** Nodes that are down and to which Kubernetes would still give pods. */
+  readonly avoids: readonly string[];
   readonly isDown: (node: string) => boolean;
   /** It is to be started now: what kubelet waits with is started anew. */
   readonly isStarting: boolean;
@@ -54,7 +53,9 @@ export function callsToRun(wish: Wish, present: Present): Call[] {
       // A replica's pod stays: it belongs to its node, and is there when that is back.
       if (process.role === 'controller') calls.push({ kind: 'remove-pod', pod, isForced: true });
     } else if (pod.isTerminating) {
-      if (pod.isServing) calls.push({ kind: 'retire-pod', pod });
+      if (isInTheWay(pod, process, deployment)) {
+        calls.push({ kind: 'remove-pod', pod, isForced: true });
+      } else if (pod.isServing) calls.push({ kind: 'retire-pod', pod });
     } else if (isSpent(pod, wish)) {
       calls.push({ kind: 'remove-pod', pod, isForced: false });
     }
@@ -74,18 +75,16 @@ export function callsToEnd(
   }
   for (const pod of pods) {
     const isLost = pod.node !== undefined && isDown(pod.node);
-    // Some kubelets let a pod stand for ten seconds after they have told the end of all in it.
-    const hasStopped = pod.isTerminating && pod.lastEnd !== undefined && pod.phase !== 'running';
     // Scaled to none, live ones are stopped; others nobody cares for.
     const isLeft = !isLive(pod) || deployment === undefined;
-    if (isLost || hasStopped) calls.push({ kind: 'remove-pod', pod, isForced: true });
+    if (isLost || hasStopped(pod)) calls.push({ kind: 'remove-pod', pod, isForced: true });
     else if (isLeft && !pod.isTerminating) calls.push({ kind: 'remove-pod', pod, isForced: false });
   }
   return calls;
 }
 
 function isToReplace(
-  { process, recipe, downNodes, isDown }: Wish,
+  { process, recipe, avoids, isDown }: Wish,
   deployment: Deployment,
   pods: readonly PodState[],
 ): boolean {
@@ -102,9 +101,24 @@ function isToReplace(
   if (recipeOf(deployment) !== recipe) return true;
   if (process.role === 'replica' || live.some(isPlaced)) return false;
   const avoided = avoidedBy(deployment);
-  if (downNodes.some((node) => !avoided.includes(node))) return true;
+  if (avoids.some((node) => !avoided.includes(node))) return true;
   // A pod that finds no place may find one on a node that is back.
-  return live.length > 0 && avoided.some((node) => !downNodes.includes(node));
+  return live.length > 0 && avoided.some((node) => !isDown(node));
+}
+
+/**
+ * Whether the next pod waits for this one, because its Deployment was replaced (its strategy is
+ * Recreate). Two controllers may run for a moment, the epoch keeps the old one out (I4); two replicas
+ * would be after the same directory.
+ */
+function isInTheWay(
+  pod: PodState,
+  { role }: ProcessSpec,
+  deployment: Deployment | undefined,
+): boolean {
+  const { template } = deployment?.spec ?? {};
+  if (template === undefined || templateIn(template.metadata) === pod.template) return false;
+  return role === 'controller' || hasStopped(pod);
 }
 
 /** Whether nothing comes of a pod any more, or not soon. */

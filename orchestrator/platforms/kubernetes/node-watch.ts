@@ -78,10 +78,12 @@ export class NodeWatch {
     return { ...notReady, sinceMs: Math.min(notReady.sinceMs, silent.sinceMs) };
   }
 
-  /** Of the nodes that the cluster has. */
-  downNodes(): string[] {
-    const names = this.#options.nodes().map(({ metadata }) => metadata.name);
-    return names.filter((name) => this.downOf(name) !== undefined);
+  /** Nodes that are down, which Kubernetes has not noticed yet. */
+  unnoticed(): string[] {
+    const watched = [...this.#watched].filter(([, { notReady, silent }]) => {
+      return silent !== undefined && notReady === undefined;
+    });
+    return watched.map(([name]) => name);
   }
 
   /** Takes in what Kubernetes says now. Tells of what changed. */

@@ -1,7 +1,7 @@
 import { placeOfInstance } from '../../../controller/protocol/instance-id.ts';
-import type { ContainerStatus, Pod } from '../../kubernetes/objects.ts';
+import type { ContainerStatus, Metadata, Pod } from '../../kubernetes/objects.ts';
 import { lastSentenceIn } from '../last-sentence.ts';
-import { LABELS, SERVING } from './names.ts';
+import { ANNOTATIONS, LABELS, SERVING } from './names.ts';
 
 /**
  * waiting: nothing has run yet. running. restarting: what ran has ended, and kubelet starts it again
@@ -21,6 +21,8 @@ export interface PodState {
   readonly phase: PodPhase;
   /** Somebody has deleted it; what runs in it is being stopped. */
   readonly isTerminating: boolean;
+  /** Another one than its Deployment's: it is made from what that was before. */
+  readonly template: string;
   /** The address of its process leads to it. */
   readonly isServing: boolean;
   /** Of what runs now. */
@@ -64,12 +66,24 @@ export function readPod({ metadata, spec, status }: Pod): PodState {
     address: status?.podIP,
     phase: phaseOf(status?.phase, container),
     isTerminating: metadata.deletionTimestamp !== undefined,
+    template: templateIn(metadata),
     isServing: metadata.labels?.[LABELS.serves] === SERVING[LABELS.serves],
     containerId: container?.state?.running === undefined ? undefined : container.containerID,
     lastEnd: lastEndOf(container, metadata.uid ?? ''),
     failure: whyFailed(status),
     heldUp: whyHeldUp(status, container),
   };
+}
+
+/** Tells templates apart, by what is noted on them and on all pods that are made from them. */
+export function templateIn(metadata: Partial<Metadata> | undefined): string {
+  const { annotations = {} } = metadata ?? {};
+  return JSON.stringify(Object.values(ANNOTATIONS).map((name) => annotations[name] ?? null));
+}
+
+/** Whether nothing runs any more in a pod that is being deleted. Some kubelets let it stand for long. */
+export function hasStopped({ isTerminating, lastEnd, phase }: PodState): boolean {
+  return isTerminating && lastEnd !== undefined && phase !== 'running';
 }
 
 /** Whether kubelet will start something in it, or does not have to. */

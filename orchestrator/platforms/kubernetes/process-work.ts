@@ -27,7 +27,8 @@ export interface ProcessWorkOptions {
   readonly objects: ProcessObjects;
   readonly log: Log;
   readonly clock: Clock;
-  readonly downNodes: () => readonly string[];
+  /** Nodes that are down and to which Kubernetes would still give pods. */
+  readonly avoids: () => readonly string[];
   readonly isDown: (node: string) => boolean;
   readonly runOf: (key: string) => WorkRun | undefined;
   /** Before a pod is removed without its node. */
@@ -121,13 +122,13 @@ export class ProcessWork {
   }
 
   async #workToRun(run: WorkRun, present: Present): Promise<number | undefined> {
-    const { downNodes, isDown, objects } = this.#options;
+    const { isDown, objects } = this.#options;
     const { spec: process, state } = run;
-    const down = downNodes();
-    const made = this.#calls.makeDeployment(process, present, down);
+    const avoids = this.#options.avoids();
+    const made = this.#calls.makeDeployment(process, present, avoids);
     const recipe = made === undefined ? undefined : recipeOf(made);
     const isStarting = state === 'starting';
-    const calls = callsToRun({ process, recipe, downNodes: down, isDown, isStarting }, present);
+    const calls = callsToRun({ process, recipe, avoids, isDown, isStarting }, present);
     await this.#calls.carryOut(calls, present, { process, made });
     if (run.state !== 'starting' || run.podUid !== undefined) return undefined;
     return this.#whenSlow(run, objects.present(ownerOf(process)).pods);

@@ -24,6 +24,7 @@ import { copyDirectoryName } from '../../model/layout.ts';
 import { addressOf } from '../../model/volume.ts';
 import type { ControllerProcess, ProcessSpec, ReplicaProcess } from '../../plan/processes.ts';
 import {
+  ANNOTATIONS,
   NAMES,
   processLabels,
   processName,
@@ -32,16 +33,6 @@ import {
   volumeObjectName,
 } from './names.ts';
 import type { WorkloadContext } from './platform-options.ts';
-
-/** What the platform reads of a pod template: written by whoever made it. */
-export const ANNOTATIONS = {
-  /** Digest of all it was made with but its place: another one means that it is made anew. */
-  recipe: 'keelson.io/recipe',
-  /** Of a controller: the nodes that it keeps away from, as JSON. */
-  avoids: 'keelson.io/avoids',
-  /** Of a replica: the node of its copy, whole. */
-  node: 'keelson.io/node',
-} as const;
 
 const NODE_NAME_FIELD = 'metadata.name';
 

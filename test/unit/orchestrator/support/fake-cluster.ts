@@ -160,7 +160,11 @@ export class FakeCluster {
     const [term] =
       affinity?.requiredDuringSchedulingIgnoredDuringExecution?.nodeSelectorTerms ?? [];
     const preferred = affinity?.preferredDuringSchedulingIgnoredDuringExecution ?? [];
-    const nodes = this.kube.list(NODES).map(({ metadata }) => metadata.name);
+    // Kubernetes gives no pods to a node that it knows to be away.
+    const ready = this.kube.list(NODES).filter(({ status }) => {
+      return status?.conditions?.[0]?.status === 'True';
+    });
+    const nodes = ready.map(({ metadata }) => metadata.name);
     const allowed = nodes.filter((node) =>
       (term?.matchFields ?? []).every(({ operator, values = [] }) => {
         return values.includes(node) === (operator === 'In');

@@ -91,7 +91,7 @@ test('a pod that its node has put out is removed, and counts as gone once', asyn
   expect(stage.gone()).toEqual([uidOf(pod)]);
 });
 
-test('a controller is started on another node when its node is lost, and is not taken for gone', async () => {
+test('a controller leaves a node that Kubernetes knows to be lost, and is not taken for gone', async () => {
   stage = await KubernetesStage.open();
   await stage.up();
   const lost = stage.cluster.pod('controller');
@@ -107,12 +107,34 @@ test('a controller is started on another node when its node is lost, and is not 
     ),
   );
   expect(stage.cluster.pod('controller').spec?.nodeName).toBe('node2');
+  expect(stage.client.calls).toEqual([`remove pods keelson-system/${lost.metadata.name}`]);
+  expect(stage.gone()).toEqual([]); // nobody has seen its end (I7)
+  expect(stage.stateOf(stage.replica)).toBe('down');
+});
+
+test('a controller is led away from a node that is silent before Kubernetes knows', async () => {
+  stage = await KubernetesStage.open();
+  await stage.up();
+  const lost = stage.cluster.pod('controller');
+  const doors = [...stage.cluster.pods('replica').slice(0, 1), lost].map(
+    ({ status }) => status?.podIP,
+  );
+  stage.cluster.silent.add('node1');
+  stage.answer = (host) => ([...doors, '192.0.2.1'].includes(host) ? 'silent' : 'open');
+  const pass = setInterval(() => {
+    stage.nowMs += 600;
+  }, 20);
+  await stage.until(
+    () => stage.stateOf(stage.controller) === 'ready' && stage.exits().length === 2,
+  );
+  clearInterval(pass);
+  expect(stage.exits()[0]).toMatch(/controller: node1 is down: it has not answered for \d+\.\d s/);
+  expect(stage.cluster.pod('controller').spec?.nodeName).toBe('node2');
   expect(stage.client.calls.slice(0, 2)).toEqual([
     'replace deployments keelson-system/v-demo-id1-controller',
     `remove pods keelson-system/${lost.metadata.name}`,
   ]);
-  expect(stage.gone()).toEqual([]); // nobody has seen its end (I7)
-  expect(stage.stateOf(stage.replica)).toBe('down');
+  expect(stage.gone()).toEqual([]);
 });
 
 test('I9 a replica whose node is lost is neither moved nor removed, and is found when it is back', async () => {

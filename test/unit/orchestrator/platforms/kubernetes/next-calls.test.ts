@@ -10,7 +10,10 @@ import {
   type Present,
   type Wish,
 } from '../../../../../orchestrator/platforms/kubernetes/next-calls.ts';
-import type { PodState } from '../../../../../orchestrator/platforms/kubernetes/pod-state.ts';
+import {
+  type PodState,
+  templateIn,
+} from '../../../../../orchestrator/platforms/kubernetes/pod-state.ts';
 import {
   controllerDeployment,
   recipeOf,
@@ -38,6 +41,8 @@ function controllerOn(avoids: readonly string[] = []): Deployment {
   return controllerDeployment(CONTEXT, controller, { clusterIP: '192.0.2.7', avoids });
 }
 
+const TEMPLATE = templateIn(controllerOn().spec?.template?.metadata);
+
 function isDownOf(nodes: readonly string[]) {
   return (node: string): boolean => nodes.includes(node);
 }
@@ -46,7 +51,7 @@ function podState(changes: Partial<PodState> = {}): PodState {
   return {
     ...{ name: 'p', uid: 'u1', node: 'node1', address: undefined, phase: 'running' },
     ...{ isTerminating: false, containerId: 'c', lastEnd: undefined, failure: undefined },
-    ...{ heldUp: undefined, isServing: true },
+    ...{ heldUp: undefined, isServing: true, template: TEMPLATE },
     ...changes,
   };
 }
@@ -55,8 +60,8 @@ function kindsOf(wish: Partial<Wish>, present: Partial<Present>): string[] {
   const process = wish.process ?? controller;
   const made = process.role === 'controller' ? controllerOn() : replicaDeployment(CONTEXT, process);
   const whole: Wish = {
-    ...{ process, recipe: recipeOf(made), downNodes: [], isStarting: true },
-    isDown: (node) => wish.downNodes?.includes(node) === true,
+    ...{ process, recipe: recipeOf(made), avoids: [], isStarting: true },
+    isDown: (node) => wish.avoids?.includes(node) === true,
     ...wish,
   };
   const there: Present = {
@@ -101,23 +106,41 @@ test('a pod in which nothing runs any more is removed', () => {
 
 test('a controller on a lost node: its Deployment keeps away from there, and its pod goes at once', () => {
   const pods = [podState()];
-  const downNodes = ['node1'];
-  expect(kindsOf({ downNodes }, { pods })).toEqual(['replace-deployment', 'force p']);
+  const avoids = ['node1'];
+  expect(kindsOf({ avoids }, { pods })).toEqual(['replace-deployment', 'force p']);
   // Kubernetes has begun to delete it, but its node will never confirm that.
   const leaving = [podState({ isTerminating: true })];
-  expect(kindsOf({ downNodes }, { pods: leaving, deployment: controllerOn(['node1']) })).toEqual([
+  expect(kindsOf({ avoids }, { pods: leaving, deployment: controllerOn(['node1']) })).toEqual([
     'force p',
   ]);
 });
 
-test('a controller on a node that is none any more goes at once, and no such node is avoided', () => {
+test('a pod that the next one would wait for is not waited for, once its Deployment is another one', () => {
+  const deployment = controllerOn(['node9']);
+  const old = podState({ isTerminating: true });
+  expect(kindsOf({ isDown: isDownOf(['node9']) }, { deployment, pods: [old] })).toEqual([
+    'force p',
+  ]);
+  // Two replicas would be after the same directory.
+  const made = replicaDeployment(CONTEXT, replica);
+  const wish = { process: replica };
+  expect(kindsOf(wish, { deployment: made, pods: [old] })).toEqual(['retire p']);
+  const lastEnd = {
+    ...{ containerId: 'c', exitCode: 0, words: undefined },
+    ...{ instanceId: undefined, isOutOfMemory: false },
+  };
+  const stopped = podState({ isTerminating: true, phase: 'restarting', lastEnd });
+  expect(kindsOf(wish, { deployment: made, pods: [stopped] })).toEqual(['force p']);
+});
+
+test('a controller on a node that Kubernetes knows to be down goes at once, and none is avoided', () => {
   const isDown = isDownOf(['node1']);
   expect(kindsOf({ isDown }, { pods: [podState()] })).toEqual(['force p']);
 });
 
 test('a controller that was made anew on another node is left there', () => {
   const pods = [podState({ isTerminating: true }), podState({ name: 'q', node: 'node2' })];
-  expect(kindsOf({ downNodes: ['node1'] }, { pods })).toEqual(['force p']);
+  expect(kindsOf({ avoids: ['node1'] }, { pods })).toEqual(['force p']);
 });
 
 test('a controller that keeps away from a node that is back is moved only if it has no place', () => {
@@ -129,7 +152,7 @@ test('a controller that keeps away from a node that is back is moved only if it 
 });
 
 test('a replica on a lost node is left alone: it is there when the node is back', () => {
-  const wish = { process: replica, downNodes: ['node1'] };
+  const wish = { process: replica, avoids: ['node1'] };
   expect(kindsOf(wish, { pods: [podState()] })).toEqual([]);
 });
 

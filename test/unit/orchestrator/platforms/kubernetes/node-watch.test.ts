@@ -99,7 +99,7 @@ test('a node that falls silent is down within 5 s, and tells since when', async 
   const { sinceMs, reason } = world.watch.downOf('n1') ?? { sinceMs: 0, reason: '' };
   expect(sinceMs).toBeGreaterThanOrEqual(10_000);
   expect(reason).toMatch(/^it has not answered for \d\.\d s$/);
-  expect(world.watch.downNodes()).toEqual(['n1']);
+  expect(world.watch.unnoticed()).toEqual(['n1']);
 });
 
 test('a node that is gone when it is first asked is down within 2.5 s', async () => {
@@ -181,6 +181,7 @@ test('a node that was silent and is not ready needs both to be back', async () =
   await world.pass(5_000);
   world.nodes = [nodeObject('n1', 'Unknown')];
   world.watch.look();
+  expect(world.watch.unnoticed()).toEqual([]);
   world.delays.delete('n1');
   await world.pass(2_000);
   expect(world.isDown('n1')).toBe('down');
@@ -195,7 +196,6 @@ test('a node that is none any more is down, and so is one that never was', () =>
   world.watch.look();
   expect(world.watch.downOf('n1')?.reason).toBe('it is no node of the cluster any more');
   expect(world.watch.downOf('n2')?.reason).toBe('it is no node of the cluster any more');
-  expect(world.watch.downNodes()).toEqual([]);
   world.nodes = [nodeObject('n1', 'True')];
   world.watch.look();
   expect(world.isDown('n1')).toBe('up');
