@@ -106,7 +106,8 @@ export function ruleObjectOf(rule: Rule): RuleObject {
 
 export function ruleSpecOf(rule: Rule): Readonly<Record<string, unknown>> {
   const { selector, action, labels, weight } = showRule(rule);
-  return { selector, action, labels, weight };
+  // API servers built with some versions of Go take an empty text for none, and refuse it.
+  return { ...(selector === '' ? {} : { selector }), action, labels, weight };
 }
 
 interface SpecField {

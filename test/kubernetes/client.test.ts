@@ -1,5 +1,4 @@
-import { join } from 'node:path';
-import type { Access, Credentials } from '../../orchestrator/kubernetes/access.ts';
+import type { Access } from '../../orchestrator/kubernetes/access.ts';
 import { KubeClient } from '../../orchestrator/kubernetes/client.ts';
 import type { Change } from '../../orchestrator/kubernetes/kube-api.ts';
 import { LEASE_TIMES, LeaderElection } from '../../orchestrator/kubernetes/leader.ts';
@@ -16,8 +15,8 @@ import {
   SERVICES,
 } from '../../orchestrator/kubernetes/resources.ts';
 import { TRANSPORT_LIMITS, Transport } from '../../orchestrator/kubernetes/transport.ts';
-import { eventually, run, runOk } from '../support/child.ts';
-import { ROOT } from '../support/keelson.ts';
+import { eventually, run } from '../support/child.ts';
+import { foundAccess, PRINT_ACCESS } from './support/access.ts';
 import { kubectl } from './support/kubectl.ts';
 import { useNamespace } from './support/namespace.ts';
 import { TcpRelay } from './support/tcp-relay.ts';
@@ -29,8 +28,6 @@ const NAME = { namespace: NAMESPACE, name: 'a' };
 /** More than one page. */
 const MANY = 501;
 const AT_ONCE = 16;
-
-const PRINT_ACCESS = join(ROOT, 'test/kubernetes', 'print-access.ts');
 
 let access: Access;
 let client: KubeClient;
@@ -258,12 +255,6 @@ test('one of two leads; the other follows when it is closed, or cannot be heard 
   cutOff.close();
   await relay.stop();
 });
-
-async function foundAccess(): Promise<Access> {
-  const output = await runOk(process.execPath, [PRINT_ACCESS]);
-  const { server, ...credentials } = JSON.parse(output) as Credentials & { server: string };
-  return { server, credentials: async () => credentials };
-}
 
 function asBearer({ server, credentials }: Access, token: string): Access {
   return {
