@@ -23,7 +23,7 @@ import { decodeRecord } from './state.ts';
  *   Volume  status.record                 the record, without `secret` and `chap`
  *           status.record.chapKey         key of the credentials in the Secret; null: there are none
  *   Secret  v-NAME-ID8, data.secret       64 hexadecimal digits; never changes
- *           data.chap-XXXXXXXX            the credentials as JSON; of each key never another content
+ *           data.chap-RANDOM8             the credentials as JSON; of each key never another content
  *
  * A record names the very credentials it means, so whoever has read it cannot take other ones for them,
  * whichever of the two objects he sees earlier.
