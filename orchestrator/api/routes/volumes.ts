@@ -1,3 +1,5 @@
+import type { ChapCredentials } from '../../../controller/protocol/chap-credentials.ts';
+import { KeelsonError } from '../../../replica/common/errors.ts';
 import { parseSelector } from '../../model/selector.ts';
 import { decodeVolumeUpdate } from '../../model/update.ts';
 import { addressOf, decodeVolumeRequest } from '../../model/volume.ts';
@@ -89,8 +91,10 @@ export const VOLUME_ROUTES: readonly Route[] = [
   },
 ];
 
-async function createVolume({ installation, request, response }: Exchange): Promise<void> {
+async function createVolume(exchange: Exchange): Promise<void> {
+  const { installation, request, response } = exchange;
   const wanted = decodeVolumeRequest(await readJsonBody(request));
+  refuseChap(exchange, addressOf(wanted), wanted.chap ?? undefined);
   const { isNew } = await installation.create(wanted);
   const address = addressOf(wanted);
   await installation.whenReady(address, READY_WAIT_MS);
@@ -110,7 +114,9 @@ async function readVolume(exchange: Exchange): Promise<void> {
 async function updateVolume(exchange: Exchange): Promise<void> {
   const { installation, request, response } = exchange;
   const address = addressIn(exchange);
-  await installation.update(address, decodeVolumeUpdate(await readJsonBody(request)));
+  const update = decodeVolumeUpdate(await readJsonBody(request));
+  refuseChap(exchange, address, update.chap);
+  await installation.update(address, update);
   sendJson(response, 200, await installation.view(address));
 }
 
@@ -118,4 +124,18 @@ async function deleteVolume(exchange: Exchange): Promise<void> {
   const { installation, response, query } = exchange;
   await installation.delete(addressIn(exchange), { isForced: query.flag('force', false) });
   sendJson(response, 200, {});
+}
+
+/** Where a volume is an object of a cluster, its object says who may log in: it would take this back. */
+function refuseChap(
+  { installation }: Exchange,
+  address: string,
+  chap: ChapCredentials | null | undefined,
+): void {
+  if (chap === undefined || installation.version().platform !== 'kubernetes') return;
+  throw new KeelsonError(
+    'FAILED_PRECONDITION',
+    `set CHAP of volume ${address}: on Kubernetes the credentials of a volume are a Secret in its ` +
+      'namespace; name it in spec.chapSecretRef of the Volume',
+  );
 }

@@ -141,6 +141,20 @@ test('secrets lie in the state file, for its owner alone, and nowhere else below
   expect(JSON.stringify(world.events.since(0))).not.toMatch(SECRETS);
 });
 
+test('on Kubernetes the object of a volume says who may log in, and no call', async () => {
+  const version = { version: '1', platform: 'kubernetes' } as const;
+  const spy = jest.spyOn(world.installation, 'version').mockReturnValue(version);
+  const before = recordOf();
+  const refusal = { code: 'FAILED_PRECONDITION', message: expect.stringMatching(/chapSecretRef/) };
+  await expect(change({ chap: OTHER })).rejects.toMatchObject(refusal);
+  await expect(change({ chap: null })).rejects.toMatchObject(refusal);
+  const other = { namespace: 'default', name: 'other', labels: {}, chap: ONE_WAY };
+  await expect(world.client.createVolume(other)).rejects.toMatchObject(refusal);
+  expect(recordOf()).toBe(before);
+  expect(world.installation.registry.get('default/other')).toBeUndefined();
+  spy.mockRestore();
+});
+
 test('a state from before there were access rules is read, with volumes that are open to all', () => {
   const state = {
     ...{ installationId: 'i1', nodes: [], rules: [], startedInstances: [] },

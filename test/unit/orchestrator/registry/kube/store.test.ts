@@ -384,8 +384,10 @@ describe('rules', () => {
     );
     expect(kube.get(RULES, { ...NAME, name: 'one' })).toMatchObject({
       metadata: { labels: { team: 'x' } },
-      spec: { selector: '', labels: { 'keelson.io/replicas': '2' } },
+      spec: { action: 'add', labels: { 'keelson.io/replicas': '2' } },
     });
+    // An empty text is none to some API servers.
+    expect(kube.get(RULES, { ...NAME, name: 'one' })?.spec).not.toHaveProperty('selector');
     expect(pod.registry.require(A).spec.replicas).toBe(2);
   });
 
