@@ -57,6 +57,11 @@ export function request(name: string, more: object = {}): VolumeRequest {
   return decodeVolumeRequest({ name, ...more });
 }
 
+/** Everything that is under way has happened. */
+export async function settle(): Promise<void> {
+  for (let turn = 0; turn < 50; turn += 1) await Promise.resolve();
+}
+
 /** What the operator does with what is declared, as far as the registry is concerned. */
 export async function admitAll({ registry }: KubePod, kube: FakeKube): Promise<void> {
   for (const object of kube.list(VOLUMES)) {
