@@ -8,7 +8,8 @@ import { exitOf, run, runOk } from '../child.ts';
 export const HOST_ADDRESS = '192.0.2.1';
 
 const HERE = resolve('test/support/uml');
-const TAP = 'keelson0';
+/** The host's side of it. */
+export const TAP = 'keelson0';
 const BOOT_TIMEOUT_MS = 60_000;
 
 export interface Guest {
