@@ -23,6 +23,9 @@ const WRITES_PER_SECOND = 5;
 const BURST = 25;
 const GAP_MS = 10_000;
 
+/** What waits is no more than is written in half a minute; beyond that, `Normal` ones are not told. */
+const MAX_WAITING = 150;
+
 /** Of what is written the oldest are forgotten first. */
 const MAX_ENTRIES = 1_000;
 
@@ -124,16 +127,19 @@ export class EventWriter {
     }
   }
 
-  /** The one that was told longest ago among those that may be written first. */
+  /** Of those that may be written first a warning, then the one that was told longest ago. */
   #next(): { readonly entry: Entry; readonly waitMs: number } | undefined {
     const nowMs = monotonicClock.nowMs();
-    const open = [...this.#entries.values()]
-      .filter(({ count, writtenCount }) => count > writtenCount)
-      .map((entry) => {
-        const freeAtMs = (this.#busyUntilMs.get(uidOf(entry)) ?? nowMs) - (BURST - 1) * GAP_MS;
-        return { entry, waitMs: Math.max(0, Math.ceil(freeAtMs - nowMs)) };
-      });
-    return open.toSorted((a, b) => a.waitMs - b.waitMs).at(0); // stable: in the order of telling
+    const waiting = this.#waiting().map((entry) => {
+      const freeAtMs = (this.#busyUntilMs.get(uidOf(entry)) ?? nowMs) - (BURST - 1) * GAP_MS;
+      return { entry, waitMs: Math.max(0, Math.ceil(freeAtMs - nowMs)) };
+    });
+    const rank = ({ told }: Entry) => (told.type === 'Warning' ? 0 : 1);
+    return waiting.toSorted((a, b) => a.waitMs - b.waitMs || rank(a.entry) - rank(b.entry)).at(0);
+  }
+
+  #waiting(): Entry[] {
+    return [...this.#entries.values()].filter(({ count, writtenCount }) => count > writtenCount);
   }
 
   /** Resolves with whether the server answered. */
@@ -178,6 +184,11 @@ export class EventWriter {
   }
 
   #forgetSome(): void {
+    const waiting = this.#waiting();
+    if (waiting.length > MAX_WAITING) {
+      const least = waiting.find(({ told }) => told.type === 'Normal') ?? waiting[0];
+      if (least !== undefined) this.#entries.delete(least.key);
+    }
     if (this.#entries.size <= MAX_ENTRIES) return;
     const entries = [...this.#entries.values()];
     const oldest = entries.find(({ count, writtenCount }) => count === writtenCount) ?? entries[0];

@@ -27,6 +27,9 @@ export interface StatusWriterOptions {
 /** Of a running sync, for each volume. */
 const PROGRESS_MS = 5_000;
 
+/** Of each volume: when something happens, more does. What somebody waits for is written at once. */
+const GAP_MS = 1_000;
+
 /** What announces itself to nobody is looked for this often: a controller that hangs. */
 const AT_REST_MS = 30_000;
 /** While something is under way. */
@@ -82,8 +85,8 @@ export class StatusWriter {
       return undefined;
     }
     if (first.change === undefined) return this.#nextLook(first);
-    const mayWriteAtMs = (this.#writtenAtMs.get(address) ?? 0) + PROGRESS_MS;
-    if (first.change.isProgressOnly && monotonicClock.nowMs() < mayWriteAtMs) return mayWriteAtMs;
+    const mayWriteAtMs = this.#mayWriteAtMs(address, first.change);
+    if (monotonicClock.nowMs() < mayWriteAtMs) return mayWriteAtMs;
     if (!(await pace.turn(first.change))) return undefined;
     const look = await this.#look(address); // it may have taken a while
     if (look?.change === undefined) return look && this.#nextLook(look);
@@ -99,6 +102,12 @@ export class StatusWriter {
       return monotonicClock.nowMs() + RETRY_MS;
     }
     return this.#nextLook(look);
+  }
+
+  #mayWriteAtMs(address: string, { isUrgent, isProgressOnly }: StatusPatch): number {
+    const writtenAtMs = this.#writtenAtMs.get(address) ?? Number.NEGATIVE_INFINITY;
+    if (isUrgent) return writtenAtMs;
+    return writtenAtMs + (isProgressOnly ? PROGRESS_MS : GAP_MS);
   }
 
   async #look(address: string): Promise<Look | undefined> {

@@ -104,6 +104,20 @@ describe('many events', () => {
   });
 });
 
+test('what would take longer than half a minute to tell is left out, but no warning is', async () => {
+  const about = (index: number) =>
+    aboutVolume({ namespace: 'many', name: `v${index}`, uid: `${index}` });
+  for (let index = 0; index < 100; index += 1) writer.tell(about(index), EXITED);
+  for (let index = 0; index < 1_000; index += 1) {
+    writer.tell(about(index), { type: 'Normal', reason: 'Created', message: 'created' });
+  }
+  await passSeconds(31);
+  const { length } = client.calls;
+  expect(events().filter((event) => 'type' in event && event.type === 'Warning')).toHaveLength(100);
+  await passSeconds(300);
+  expect(client.calls).toHaveLength(length);
+});
+
 describe('a server that takes nothing', () => {
   test('gets an event, once, when it answers again', async () => {
     client.isCutOff = true;
