@@ -17,6 +17,8 @@ export interface ControllerProcess extends ProcessBase {
   readonly role: 'controller';
   /** Those of its copies, in-sync ones first: the nearest places to run it. */
   readonly nodes: readonly string[];
+  /** `host:port` where initiators found it last; null before the first start. */
+  readonly lastPortal: string | null;
 }
 
 export interface ReplicaProcess extends ProcessBase {
@@ -56,6 +58,7 @@ export function processesOf(record: VolumeRecord): ProcessSpec[] {
   const controller: ControllerProcess = {
     role: 'controller',
     nodes: nodesByState(record),
+    lastPortal: record.membership.controller?.address ?? null,
     key: controllerKey(address),
     volume,
     secret,

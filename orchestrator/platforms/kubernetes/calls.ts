@@ -1,7 +1,7 @@
 import { assert, unreachable } from '../../../replica/common/assert.ts';
 import { KeelsonError } from '../../../replica/common/errors.ts';
 import type { KubeApi } from '../../kubernetes/kube-api.ts';
-import type { Deployment } from '../../kubernetes/objects.ts';
+import type { Deployment, Service } from '../../kubernetes/objects.ts';
 import { DEPLOYMENTS, PODS, SERVICES } from '../../kubernetes/resources.ts';
 import type { ProcessSpec } from '../../plan/processes.ts';
 import { LABELS } from './names.ts';
@@ -9,7 +9,7 @@ import type { Call, Present } from './next-calls.ts';
 import type { WorkloadContext } from './platform-options.ts';
 import type { PodState } from './pod-state.ts';
 import type { ProcessObjects } from './process-objects.ts';
-import { controllerDeployment, replicaDeployment, serviceOf } from './workloads.ts';
+import { controllerDeployment, replicaDeployment, serviceOf, wishedAddress } from './workloads.ts';
 
 export interface CallsOptions {
   readonly api: KubeApi;
@@ -75,7 +75,7 @@ export class Calls {
     switch (call.kind) {
       case 'create-service':
         assert(target !== undefined, 'only what is to run gets an address');
-        services.note(await api.create(SERVICES, serviceOf(context, target.process)));
+        services.note(await this.#createService(target.process));
         return;
       case 'create-deployment':
         if (made !== undefined) deployments.note(await api.create(DEPLOYMENTS, made));
@@ -110,6 +110,20 @@ export class Calls {
       default:
         return unreachable(call, 'call');
     }
+  }
+
+  async #createService(process: ProcessSpec): Promise<Service> {
+    const { api, context } = this.#options;
+    const address = wishedAddress(process);
+    if (address !== undefined) {
+      try {
+        return await api.create(SERVICES, serviceOf(context, process, address));
+      } catch (error) {
+        // Somebody has it by now, or the range is another one: any address is better than none.
+        if (!(error instanceof KeelsonError && error.code === 'INVALID_ARGUMENT')) throw error;
+      }
+    }
+    return api.create(SERVICES, serviceOf(context, process));
   }
 
   async #removePod({ pod, isForced }: Extract<Call, { kind: 'remove-pod' }>): Promise<void> {

@@ -96,14 +96,28 @@ export function adminPortOf(role: ProcessSpec['role']): number {
   return role === 'controller' ? CONTROLLER_ADMIN_PORT : REPLICA_ADMIN_PORT;
 }
 
+/**
+ * The address that is asked for a process: PersistentVolumes name that of a controller and cannot be
+ * changed, so it is the same again after Keelson was removed and installed again.
+ */
+export function wishedAddress(process: ProcessSpec): string | undefined {
+  if (process.role !== 'controller') return undefined;
+  return /^\[?([\da-f.:]+?)\]?:\d+$/.exec(process.lastPortal ?? '')?.[1];
+}
+
 /** The address of a process, for as long as its copy or its volume exists. */
-export function serviceOf({ namespace }: WorkloadContext, process: ProcessSpec): Service {
+export function serviceOf(
+  { namespace }: WorkloadContext,
+  process: ProcessSpec,
+  address?: string,
+): Service {
   const service = {
     apiVersion: 'v1',
     kind: 'Service',
     metadata: { namespace, name: processName(process), labels: { ...processLabels(process) } },
     spec: {
       type: 'ClusterIP',
+      ...(address === undefined ? {} : { clusterIP: address }),
       selector: { ...processSelector(process), ...SERVING },
       // Whether a process can be used is found out by using it: nothing waits for a probe.
       publishNotReadyAddresses: true,

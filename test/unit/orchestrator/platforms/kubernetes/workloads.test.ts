@@ -16,6 +16,7 @@ import {
   recipeOf,
   replicaDeployment,
   serviceOf,
+  wishedAddress,
 } from '../../../../../orchestrator/platforms/kubernetes/workloads.ts';
 import { makeRecord } from '../../support/records.ts';
 
@@ -189,6 +190,17 @@ test('the address of a process leads to its pods, also to one that has just begu
       ports: [{ port: 3260 }, { port: 3261 }],
     },
   });
+});
+
+test('a controller asks for the address that it had, as PersistentVolumes name it', () => {
+  const at = (lastPortal: string | null) => wishedAddress({ ...controller, lastPortal });
+  expect(at('192.0.2.7:3260')).toBe('192.0.2.7');
+  expect(at('[2001:db8::7]:3260')).toBe('2001:db8::7');
+  expect(at(null)).toBeUndefined();
+  expect(at('v-demo.sys.svc:3260')).toBeUndefined();
+  expect(wishedAddress(r1)).toBeUndefined();
+  expect(serviceOf(CONTEXT, controller, '192.0.2.7').spec?.clusterIP).toBe('192.0.2.7');
+  expect(serviceOf(CONTEXT, controller).spec).not.toHaveProperty('clusterIP');
 });
 
 test('jobs are done where they are to be, with the directory that is to be there', () => {
