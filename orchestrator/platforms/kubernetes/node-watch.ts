@@ -75,7 +75,7 @@ export class NodeWatch {
     if (watched === undefined) return { sinceMs: 0, reason: NO_SUCH_NODE };
     const { notReady, silent } = watched;
     if (notReady === undefined || silent === undefined) return notReady ?? silent;
-    return { ...notReady, sinceMs: Math.min(notReady.sinceMs, silent.sinceMs) };
+    return silent.sinceMs < notReady.sinceMs ? silent : notReady;
   }
 
   /** Nodes that are down, which Kubernetes has not noticed yet. */
@@ -165,10 +165,10 @@ export class NodeWatch {
       this.#options.onChange(name);
       return;
     }
-    if (watched.notReady?.reason === reason) return;
+    // What Kubernetes says of it changes while it comes back; why it went is what counts.
+    if ((watched.notReady === undefined) === (reason === undefined)) return;
     const wasDown = this.downOf(name) !== undefined;
-    const sinceMs = watched.notReady?.sinceMs ?? nowMs;
-    watched.notReady = reason === undefined ? undefined : { sinceMs, reason };
+    watched.notReady = reason === undefined ? undefined : { sinceMs: nowMs, reason };
     if ((this.downOf(name) !== undefined) !== wasDown) this.#options.onChange(name);
   }
 }

@@ -55,6 +55,9 @@ const STUCK: readonly string[] = [
 /** What has run for so long is started again at once: twice the longest time that kubelet waits. */
 const BACK_OFF_FORGOTTEN_MS = 10 * 60_000;
 
+/** What every process says once it serves. */
+const READY_LINE = /^ready \S+$/gm;
+
 const MAX_MESSAGE_CHARS = 300;
 
 export function readPod({ metadata, spec, status }: Pod): PodState {
@@ -136,7 +139,7 @@ function lastEndOf(
     // Without an id it is told from others by when it ended.
     containerId: end.containerID ?? `ended at ${end.finishedAt ?? 'an unknown time'}`,
     exitCode: end.exitCode,
-    words: lastSentenceIn(end.message ?? ''),
+    words: lastSentenceIn((end.message ?? '').replace(READY_LINE, '')),
     instanceId: instanceIn(end.message ?? '', podUid),
     isOutOfMemory: end.reason === 'OOMKilled',
   };

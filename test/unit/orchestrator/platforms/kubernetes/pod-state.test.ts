@@ -53,7 +53,7 @@ test.each<[string, Pod, string]>([
 });
 
 test('a pod says which container runs, and which ended last and why', () => {
-  const message = '{"level":"info"}\nno room on the disk\n';
+  const message = '{"level":"info"}\nno room on the disk\nready 0.0.0.0:5703\n';
   const state = readPod(
     pod({ ...RUNNING, lastState: { terminated: { ...END, reason: 'OOMKilled', message } } }),
   );
