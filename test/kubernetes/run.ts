@@ -82,6 +82,7 @@ async function prepareOutside(): Promise<number> {
   try {
     const archive = await makeArchive();
     if (isOurs) await harness.up();
+    else await harness.checkApiServer();
     await new Nodes(harness).restore();
     await loadImages(harness, archive);
     const words = [harness.place.command, 'exec'];

@@ -67,10 +67,10 @@ export class Stage extends LoadedStage {
     );
   }
 
-  /** Not the controller's, and never the first. */
+  /** The first by name that has a copy and not the controller. */
   async otherNode(): Promise<string> {
     const { spec } = await this.controller();
-    const found = (await this.nodes()).find((node) => node !== spec.nodeName);
+    const found = (await this.nodes()).toSorted().find((node) => node !== spec.nodeName);
     if (found === undefined) throw new Error('expected a copy on another node than the controller');
     return found;
   }

@@ -9,6 +9,8 @@ const { KUBE_DIR = '/var/lib/kube-harness' } = process.env;
 const { KEELSON_KUBE = '../shared/kube/kube' } = process.env;
 
 const BUILD = resolve('test/kubernetes/build-cluster.sh');
+/** In every API server that this makes. */
+const FIXED = 'modern-go/reflect2/go_above_118.go';
 
 /** The first time it builds Kubernetes, on a machine that is busy with our other tests. */
 const UP_LIMIT_MS = 45 * 60_000;
@@ -54,6 +56,17 @@ export class Harness {
   async up(): Promise<void> {
     await showing(BUILD, this.place.command);
     await showing(this.place.command, 'up');
+  }
+
+  /** Of a cluster that was up: throws where its API server is one that dies; see build-cluster.sh. */
+  async checkApiServer(): Promise<void> {
+    const program = `/proc/${this.#pidOf('apiserver')}/exe`;
+    const { code } = await run('grep', ['-q', FIXED, program]);
+    if (code === 0) return;
+    throw new Error(
+      'the cluster that is up: expected an API server that survives custom resources, it dies of ' +
+        `them; run ${this.place.command} down, and these tests bring up another one`,
+    );
   }
 
   async down(): Promise<void> {
