@@ -1,5 +1,5 @@
 import type { Change } from '../kubernetes/kube-api.ts';
-import type { Condition, KubeNode, VolumeObject } from '../kubernetes/objects.ts';
+import type { Condition, KubeNode, RuleObject, VolumeObject } from '../kubernetes/objects.ts';
 import { VOLUMES } from '../kubernetes/resources.ts';
 import type { EventView } from '../model/view.ts';
 import { Admission } from './admission.ts';
@@ -60,8 +60,8 @@ class KubeOperator implements Operator {
       verdictOf: (address) => this.#admission.verdictOf(address),
     });
     volumes.subscribe((change) => this.#onVolume(change));
-    rules.subscribe(({ before, after }) => {
-      if (!this.#isClosed && !isSameJson(before?.spec, after?.spec)) this.#onRules();
+    rules.subscribe((change) => {
+      if (!this.#isClosed && isOtherRule(change)) this.#onRules();
     });
     nodes.subscribe((change) => {
       if (!this.#isClosed && isOtherPlace(change)) this.#admission.addRefused();
@@ -125,6 +125,12 @@ class KubeOperator implements Operator {
       this.#rules.add();
     }, COUNT_AFTER_MS);
   }
+}
+
+function isOtherRule({ before, after }: Change<RuleObject>): boolean {
+  const rule = (object: RuleObject | undefined) =>
+    object && [object.metadata.uid, object.metadata.deletionTimestamp, object.spec];
+  return !isSameJson(rule(before), rule(after));
 }
 
 /** Whether copies may go to a node now that could not before. */

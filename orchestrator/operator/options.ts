@@ -21,6 +21,6 @@ export interface OperatorOptions {
 }
 
 export interface Operator {
-  /** Looks at nothing any more. What is being written is finished first. */
+  /** Looks at nothing any more. An Event that is being written is finished first. */
   close(): Promise<void>;
 }

@@ -136,9 +136,9 @@ export class StatusWriter {
       this.#waitingForView.push(resolve);
       await promise;
     }
-    if (installation.registry.get(address) === undefined) return undefined;
     this.#viewCount += 1;
     try {
+      if (installation.registry.get(address) === undefined) return undefined;
       return await installation.view(address);
     } finally {
       this.#viewCount -= 1;

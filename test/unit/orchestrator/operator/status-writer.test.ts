@@ -76,6 +76,21 @@ test('many volumes at once are no storm: five patches a second, all done in the 
   expect(stage.condition('v39')).toMatch(/^True Accepted/);
 });
 
+test('volumes that go while many are looked at hold up nobody', async () => {
+  for (let index = 0; index < 40; index += 1) {
+    stage.kube.create(VOLUMES, { metadata: { namespace: 'shop', name: `v${index}` }, spec: {} });
+  }
+  await stage.apply('data', {});
+  await stage.serve('data');
+  for (let index = 0; index < 40; index += 1) {
+    stage.kube.remove(VOLUMES, { namespace: 'shop', name: `v${index}` });
+  }
+  stage.sessions.set('data', null);
+  await pass(120_000);
+  expect(stage.installation.registry.list()).toHaveLength(1);
+  expect(stage.condition('data', 'Ready')).toMatch(/^False ControllerSilent/);
+});
+
 test('a status that somebody else wrote over is put right', async () => {
   await stage.apply('data', {});
   await stage.serve('data');
