@@ -3,6 +3,7 @@ import { SECRETS, VOLUMES } from '../../../../../orchestrator/kubernetes/resourc
 import { volumeObjectName } from '../../../../../orchestrator/platforms/kubernetes/names.ts';
 import type { FakeKube } from '../../support/fake-kube.ts';
 import {
+  admitAll,
   contentSecrets,
   type KubePod,
   makeCluster,
@@ -123,6 +124,21 @@ describe('a volume', () => {
     const object = kube.get(VOLUMES, NAME);
     expect(object?.metadata.labels).toEqual({});
     expect(object?.spec).toEqual({ size: '3Gi', failureMode: 'alwayson', replicas: 2 });
+  });
+
+  test('keeps the words of its owner, where they say what the record does', async () => {
+    await pod.registry.create(request('a'), NONE);
+    const labels = { 'storageos.com/replicas': '1' };
+    const spec = { size: '2048Mi', initiators: ['IQN.2026-11.com.example:A'] };
+    await kube.client().patch(VOLUMES, NAME, { metadata: { labels }, spec });
+    await settle();
+    pod.client.calls.splice(0);
+    await admitAll(pod, kube);
+    expect(pod.registry.require(A).spec).toMatchObject({
+      ...{ sizeBytes: 2 * 1024 ** 3, replicas: 1, initiators: ['iqn.2026-11.com.example:a'] },
+    });
+    expect(pod.client.calls).toEqual(['replace volumes/status default/a']);
+    expect(kube.get(VOLUMES, NAME)).toMatchObject({ metadata: { labels }, spec });
   });
 
   test('gets its first copy where it is preferred, if that is possible', async () => {
