@@ -148,7 +148,7 @@ function requireServed(served: Served | undefined): Served {
 
 function requireStarted({ installation, leadership }: Served): void {
   if (installation.isStarted) return;
-  const leader = leadership?.leader;
+  const leader = leadership?.isGained === true ? undefined : leadership?.leader;
   throw new KeelsonError(
     'UNAVAILABLE',
     leader === undefined ? 'the orchestrator starts' : `here is not who leads: ask ${leader}`,

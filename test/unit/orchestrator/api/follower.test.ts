@@ -37,6 +37,12 @@ test('an orchestrator that follows serves the registry, and says who leads to ev
   expect([await statusOf('/healthz'), await statusOf('/readyz')]).toEqual([200, 200]);
 });
 
+test('whoever has just begun to lead sends nobody to itself', async () => {
+  const leadership = { ...follower('pod keelson-0'), isGained: true };
+  world = await World.start({ isSurveying: true, leadership });
+  await expect(world.client.volumes()).rejects.toThrow('the orchestrator starts');
+});
+
 test('while nobody leads, users are told to come back', async () => {
   world = await World.start({ isSurveying: true, leadership: follower(undefined) });
   await expect(world.client.volumes()).rejects.toThrow('the orchestrator starts');
