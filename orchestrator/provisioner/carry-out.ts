@@ -42,7 +42,7 @@ export async function carryOut(step: Step, facts: Facts, scene: Scene): Promise<
       return volumes.note(await api.patch(VOLUMES, address, patch));
     }
     case 'free-volume':
-      return free(VOLUMES, step.metadata, api);
+      return volumes.note(await free(VOLUMES, step.metadata, api));
     case 'delete-volume':
       return api.remove(VOLUMES, address, sameOne(step.metadata));
     case 'create-pv':
@@ -54,7 +54,8 @@ export async function carryOut(step: Step, facts: Facts, scene: Scene): Promise<
     case 'delete-pv':
       return api.remove(PERSISTENT_VOLUMES, nameOfPv(facts), sameOne(step.metadata));
     case 'free-pv':
-      return free(PERSISTENT_VOLUMES, step.metadata, api);
+      await free(PERSISTENT_VOLUMES, step.metadata, api);
+      return;
     case 'set-claim-status':
       return setClaimStatus(step, facts, scene);
     default:
@@ -63,14 +64,14 @@ export async function carryOut(step: Step, facts: Facts, scene: Scene): Promise<
 }
 
 /** A list is replaced as a whole, so only while nobody else has changed it. */
-async function free<T extends KubeObject>(
+function free<T extends KubeObject>(
   resource: Resource<T>,
   metadata: Metadata,
   api: KubeApi,
-): Promise<void> {
+): Promise<T> {
   const { resourceVersion, finalizers = [] } = metadata;
   const kept = finalizers.filter((finalizer) => finalizer !== HOLD);
-  await api.patch(resource, metadata, { metadata: { resourceVersion, finalizers: kept } });
+  return api.patch(resource, metadata, { metadata: { resourceVersion, finalizers: kept } });
 }
 
 async function setClaimStatus(

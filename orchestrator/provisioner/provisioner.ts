@@ -32,8 +32,11 @@ const MAX_STEPS = 16;
 const FIRST_RETRY_MS = 1_000;
 const MAX_RETRY_MS = 60_000;
 
+/** After these the informers tell what has become of it. */
+const LAST: readonly Step['kind'][] = ['delete-volume', 'delete-pv', 'free-pv'];
+
 /** What ends something, so that what the informers say is asked of the server once more. */
-const FINAL: readonly Step['kind'][] = ['delete-volume', 'free-volume', 'delete-pv', 'free-pv'];
+const FINAL: readonly Step['kind'][] = [...LAST, 'free-volume'];
 
 /** Makes Volumes and PersistentVolumes of claims, and deletes them, for as long as this pod leads. */
 export function startProvisioner(options: ProvisionerOptions): Provisioner {
@@ -171,12 +174,12 @@ class ClaimProvisioner implements Provisioner {
       this.#tellOnce(key, facts, notice);
       return true;
     }
-    const isFinal = FINAL.includes(step.kind);
-    if (isFinal && !(await this.#isConfirmed(key, decision))) return true; // what is new comes soon
+    // What is new comes by the informers.
+    if (FINAL.includes(step.kind) && !(await this.#isConfirmed(key, decision))) return true;
     await carryOut(step, facts, this.#scene);
     this.#options.log.info('provisioning', { volume: key, step: step.kind });
     if (notice !== undefined) this.#tell(facts, notice);
-    return isFinal;
+    return LAST.includes(step.kind);
   }
 
   async #isConfirmed(key: string, { step }: Decision): Promise<boolean> {

@@ -116,10 +116,11 @@ function nextEndStep(pv: PersistentVolume, own: SeenVolume | undefined): Decisio
   return { step: { kind: 'free-pv', metadata } };
 }
 
+/** Let go first: else it would be told that it cannot be deleted because it is held. */
 function nextDeletionStep({ object, isGoing, inUse }: SeenVolume): Decision {
   const { metadata } = object;
-  if (!isGoing) return { step: { kind: 'delete-volume', metadata } };
   if (isHeld(object)) return { step: { kind: 'free-volume', metadata } };
+  if (!isGoing) return { step: { kind: 'delete-volume', metadata } };
   if (inUse === undefined) return NOTHING;
   return { notice: { type: 'Warning', reason: 'VolumeFailedDelete', message: inUse } };
 }

@@ -232,6 +232,12 @@ test.each<[string, Partial<Facts>, string, string]>([
     '-',
   ],
   [
+    'released: the Volume is let go before it is deleted',
+    { persistentVolume: released(), volume: accepted({ isHeld: true }) },
+    'free-volume',
+    '-',
+  ],
+  [
     'released: the Volume is let go',
     { persistentVolume: released(), volume: accepted({ isGoing: true, isHeld: true }) },
     'free-volume',
