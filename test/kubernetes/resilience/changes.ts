@@ -103,7 +103,7 @@ export const CHANGE_SCENARIOS: readonly Scenario[] = [
 ];
 
 function drain(node: string): Promise<string> {
-  const options = ['--ignore-daemonsets', '--delete-emptydir-data', '--timeout=80s'];
+  const options = ['--ignore-daemonsets', '--delete-emptydir-data', '--force', '--timeout=80s'];
   return kubectlWith(undefined, ['drain', node, ...options], DRAIN_LIMIT_MS);
 }
 
