@@ -227,13 +227,17 @@ export class Installation {
     return this.registry.registration(address, this.addresses, { mayLag });
   }
 
-  /** Errors: as `registration`, and those of storing it. */
+  /**
+   * Errors: as `registration`, and those of storing it; UNAVAILABLE when a controller wants to take the
+   * volume that was replaced.
+   */
   async changeMembership(
     address: string,
     secret: string,
     next: Membership,
   ): Promise<MembershipChange> {
     this.#authenticate(address, secret);
+    this.#refuseReplaced(address, next);
     const change = await this.registry.changeMembership(address, next);
     if (!change.ok) return change;
     const { spec, leaving } = this.registry.require(address);
@@ -252,6 +256,21 @@ export class Installation {
       notes: this.#reconciler.notesOf(address),
       addresses: this.addresses,
     });
+  }
+
+  /**
+   * Such a controller would keep its successor out by the epoch that it takes: no harm to the data, but
+   * neither of them would serve for a while.
+   */
+  #refuseReplaced(address: string, { controller }: Membership): void {
+    const holder = this.registry.require(address).membership.controller;
+    if (controller === null || controller.instanceId === holder?.instanceId) return;
+    const reason = this.#platform.whyReplaced?.(controller.instanceId);
+    if (reason === undefined) return;
+    throw new KeelsonError(
+      'UNAVAILABLE',
+      `take volume ${address}: controller ${controller.instanceId.slice(0, 80)} was replaced: ${reason}`,
+    );
   }
 
   async #refuseIfUsed(record: VolumeRecord): Promise<void> {

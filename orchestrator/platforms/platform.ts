@@ -24,6 +24,11 @@ export interface Platform {
    * what it had to leave behind, on nodes that are down.
    */
   erase(record: VolumeRecord): Promise<readonly string[]>;
+  /**
+   * Why a controller of this name is not to take its volume, where a platform can tell: it was replaced,
+   * and something that nobody can reach has started it once more.
+   */
+  whyReplaced?(instanceId: string): string | undefined;
   /** Stops everything, controllers before replicas. */
   close(): Promise<void>;
   /** Ends everything at once, for an operator who does not want to wait. */

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { placeOfInstance } from '../../../controller/protocol/instance-id.ts';
 import { assert } from '../../../replica/common/assert.ts';
 import { monotonicClock } from '../../../replica/common/clock.ts';
 import { messageOf } from '../../../replica/common/errors.ts';
@@ -124,6 +125,18 @@ export class KubernetesPlatform implements Platform {
         this.#onPod(owner, { before: undefined, after: pod });
       }
     }
+  }
+
+  /**
+   * A pod that was removed while its node was away runs until its kubelet hears of that; and when its
+   * controller ends, because another one has the epoch, kubelet starts it again.
+   */
+  whyReplaced(instanceId: string): string | undefined {
+    const uid = placeOfInstance(instanceId);
+    if (uid === undefined || !this.#objects.isCurrent || this.#objects.hasPod(uid)) {
+      return undefined;
+    }
+    return `its pod ${uid} was removed`;
   }
 
   observe(volume: string): ObservedProcess[] {

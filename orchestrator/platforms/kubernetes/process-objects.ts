@@ -35,6 +35,7 @@ export class ProcessObjects {
   readonly services: Informer<Service>;
   readonly #options: ProcessObjectsOptions;
   readonly #objects = new Map<string, Objects>();
+  #isReady = false;
 
   constructor(options: ProcessObjectsOptions) {
     this.#options = options;
@@ -61,6 +62,19 @@ export class ProcessObjects {
   /** Resolves once all that there is was seen. */
   async whenReady(): Promise<void> {
     await Promise.all([this.pods.ready, this.deployments.ready, this.services.ready]);
+    this.#isReady = true;
+  }
+
+  /** Whether what it knows is what there is, as far as anybody can tell. */
+  get isCurrent(): boolean {
+    return this.#isReady && this.pods.down === undefined;
+  }
+
+  /** Whether there is a pod that is not being deleted. */
+  hasPod(uid: string): boolean {
+    return this.pods.all().some(({ metadata }) => {
+      return metadata.uid === uid && metadata.deletionTimestamp === undefined;
+    });
   }
 
   close(): void {

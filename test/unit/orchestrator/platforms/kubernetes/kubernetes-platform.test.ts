@@ -137,6 +137,23 @@ test('a controller is led away from a node that is silent before Kubernetes know
   expect(stage.gone()).toEqual([]);
 });
 
+test('a controller that was replaced is not to take its volume again, wherever it is started', async () => {
+  stage = await KubernetesStage.open();
+  await stage.up();
+  const lost = stage.cluster.pod('controller');
+  const named = (pod: Pod) => `${uidOf(pod)}-0a1b2c3d`;
+  expect(stage.platform.whyReplaced(named(lost))).toBeUndefined();
+  stage.cluster.silent.add('node1');
+  stage.cluster.setReady('node1', 'Unknown');
+  await stage.until(
+    () => stage.stateOf(stage.controller) === 'ready' && stage.exits().length === 2,
+  );
+  expect(stage.platform.whyReplaced(named(lost))).toBe(`its pod ${uidOf(lost)} was removed`);
+  expect(stage.platform.whyReplaced(named(stage.cluster.pod('controller')))).toBeUndefined();
+  // Of other platforms nothing is known here.
+  expect(stage.platform.whyReplaced('6d1c0a2e-0000-4000-8000-0123456789ab')).toBeUndefined();
+});
+
 test('I9 a replica whose node is lost is neither moved nor removed, and is found when it is back', async () => {
   stage = await KubernetesStage.open();
   await stage.up();
