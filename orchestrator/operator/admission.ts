@@ -17,6 +17,7 @@ import {
   ACCEPTED,
   acceptedFinding,
   isPassing,
+  type Refusal,
   Refused,
   refusedFinding,
   type Verdict,
@@ -80,7 +81,7 @@ export class Admission {
 
   /** Returns when to look again if nothing happens before. */
   async #look(address: string): Promise<number | undefined> {
-    const { volumes, installation, chapSecrets, log } = this.#options;
+    const { volumes, installation, chapSecrets } = this.#options;
     const object = volumes.get(objectNameOf(address));
     if (object === undefined) {
       this.#forget(address);
@@ -94,15 +95,26 @@ export class Admission {
       }
       await this.#admit(address, object);
     } catch (error) {
-      const accepted = refusedFinding(error);
-      if (isPassing(error)) log.warn('a volume waits', { volume: address, why: accepted.message });
-      else this.#find(address, object, { accepted, deletion: undefined });
+      this.#refuse(address, object, error);
       return this.#retries.next(address);
     }
     this.#retries.forget(address);
     const accepted = acceptedFinding('its spec is in force');
     this.#find(address, object, { accepted, deletion: undefined });
     return chapSecrets.expiryOf(address);
+  }
+
+  #refuse(address: string, object: VolumeObject, error: unknown): void {
+    const { log } = this.#options;
+    const accepted = refusedFinding(error);
+    const fields = { volume: address, why: accepted.message };
+    if (isPassing(error)) {
+      log.warn('a volume waits', fields);
+      return;
+    }
+    // Of whatever has a reason of its own people learn by the object.
+    if (accepted.reason === ('Failed' satisfies Refusal)) log.error('a volume fails', fields);
+    this.#find(address, object, { accepted, deletion: undefined });
   }
 
   /** Errors: those of reading it, of its Secret, and of the registry; CONFLICT, it is another one. */
