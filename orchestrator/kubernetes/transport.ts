@@ -140,9 +140,8 @@ export class Transport {
       };
       limitMs = silenceMs;
       rearm();
-      response.on('data', rearm);
       onOpen();
-      yield* readLines(response, lineBytes);
+      yield* readLines(listening(response, rearm), lineBytes);
     } catch (error) {
       throw this.#explain(what, error, ending.signal.aborted ? limitMs : undefined);
     } finally {
@@ -237,6 +236,16 @@ export class Transport {
     const why = limitMs === undefined ? reasonOf(error) : `no answer within ${limitMs / 1000} s`;
     const message = `${what}: the Kubernetes API at ${this.#shownServer} does not answer: ${why}`;
     return new KeelsonError('UNAVAILABLE', message, { cause: error });
+  }
+}
+
+async function* listening(
+  stream: AsyncIterable<Buffer>,
+  onChunk: () => void,
+): AsyncGenerator<Buffer> {
+  for await (const chunk of stream) {
+    onChunk();
+    yield chunk;
   }
 }
 
