@@ -33,6 +33,8 @@ const LIMIT_MS = 600_000;
 const SETTLE_MS = 20_000;
 const IDLE_MS = 30_000;
 const CORDONS = 5;
+/** To show all of them costs something, too. */
+const LOOK_MS = 1_000;
 const MANIFESTS = [
   'base/crds/volumes.keelson.io.yaml',
   'base/crds/rules.keelson.io.yaml',
@@ -158,8 +160,9 @@ async function makeVolumes(api: KubeClient, volumeCount: number): Promise<void> 
   await Promise.all(Array.from({ length: AT_ONCE }, work));
 }
 
-function whenAllHealthy({ api }: LonelyOrchestrator, volumeCount: number): Promise<true> {
-  return eventually(
+async function whenAllHealthy({ api }: LonelyOrchestrator, volumeCount: number): Promise<void> {
+  let shown = -1;
+  await eventually(
     'every volume is healthy',
     async () => {
       const volumes = await api.volumes();
@@ -168,10 +171,12 @@ function whenAllHealthy({ api }: LonelyOrchestrator, volumeCount: number): Promi
           health === 'healthy' &&
           controller.process === 'ready' &&
           copies.every(({ process, isConnected }) => process === 'ready' && isConnected),
-      );
-      return ready.length === volumeCount || undefined;
+      ).length;
+      if (ready !== shown) process.stderr.write(`${ready} of ${volumes.length} are healthy\n`);
+      shown = ready;
+      return ready === volumeCount || undefined;
     },
-    { withinMs: LIMIT_MS, everyMs: 250 },
+    { withinMs: LIMIT_MS, everyMs: LOOK_MS },
   );
 }
 
