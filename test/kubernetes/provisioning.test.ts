@@ -122,7 +122,22 @@ test('what is to be retained outlives its claim and its PersistentVolume', async
   await kubectl('delete', 'pv', name, '--timeout=60s');
   expect((await claims.volume(name))?.metadata.deletionTimestamp).toBeUndefined();
   (await enter(pv.spec.iscsi)).end('it is still served');
-  await kubectl('delete', 'volumes.keelson.io', name, '-n', NAMESPACE, '--timeout=90s');
+  await kubectl('delete', 'volumes.keelson.io', name, '-n', NAMESPACE, '--wait=false');
+  await claims.whenGone(name);
+});
+
+test('a Volume that somebody deletes under its claim stays until the claim goes', async () => {
+  await claims.make({ name: 'held', className: CLASS });
+  const { pv } = await claims.whenBound('held');
+  const { name } = pv.metadata;
+  await kubectl('delete', 'volumes.keelson.io', name, '-n', NAMESPACE, '--wait=false');
+  await claims.whenVolume(name, 'says why it stays', ({ status }) => {
+    const told = status?.conditions?.find(({ type }) => type === 'InUse');
+    return told?.reason === 'Held' && /PersistentVolume .* stands for it/.test(told.message);
+  });
+  (await enter(pv.spec.iscsi)).end('it is still served');
+  await claims.delete('held');
+  await claims.whenGone(name);
 });
 
 test('a claim that asks for more gets it while it is in use', async () => {

@@ -53,6 +53,11 @@ export interface TestVolume {
     readonly targetName?: string;
     readonly copies?: readonly { readonly replicaId: string; readonly node: string }[];
     readonly record?: { readonly spec: { readonly id: string } };
+    readonly conditions?: readonly {
+      readonly type: string;
+      readonly reason: string;
+      readonly message: string;
+    }[];
   };
 }
 
@@ -62,7 +67,8 @@ interface TestEvent {
   readonly involvedObject: { readonly kind: string; readonly name: string; readonly uid: string };
 }
 
-const LIMIT_MS = 90_000;
+/** Pods start and end at their leisure on a busy machine. */
+const LIMIT_MS = 150_000;
 
 export interface ClaimWish {
   readonly name: string;
