@@ -275,6 +275,7 @@ export class KubeVolumes {
       this.#timers.delete(timer);
       look();
     }, RETRY_MS);
+    timer.unref();
     this.#timers.add(timer);
   }
 }

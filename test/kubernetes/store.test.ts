@@ -12,6 +12,7 @@ import { NAMES } from '../../orchestrator/platforms/kubernetes/names.ts';
 import { type KubeStore, openKubeStore } from '../../orchestrator/registry/kube-store.ts';
 import { Registry } from '../../orchestrator/registry/registry.ts';
 import { makeLog } from '../../replica/common/log.ts';
+import { API_RULES } from '../unit/orchestrator/support/api-rules.ts';
 import { NONE, request } from '../unit/orchestrator/support/kube-installation.ts';
 import { makeOperations } from '../unit/orchestrator/support/kube-operations.ts';
 import { foundAccess } from './support/access.ts';
@@ -83,6 +84,10 @@ function takeover({ registry }: Pod, instanceId: string) {
     controller: { instanceId, address: '10.0.0.1:3260' },
   });
 }
+
+test.each(API_RULES)('a real API server $name', async ({ check }) => {
+  await check(new OwnResources(client, GROUP), NAMESPACE);
+});
 
 test.each(makeOperations(NAMESPACE))(
   'a real API server keeps what a registry changes: $name',

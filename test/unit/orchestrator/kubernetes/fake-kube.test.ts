@@ -1,56 +1,12 @@
-import type { Secret, VolumeObject } from '../../../../orchestrator/kubernetes/objects.ts';
-import { PODS, SECRETS, VOLUMES } from '../../../../orchestrator/kubernetes/resources.ts';
+import type { Secret } from '../../../../orchestrator/kubernetes/objects.ts';
+import { PODS, SECRETS } from '../../../../orchestrator/kubernetes/resources.ts';
+import { API_RULES } from '../support/api-rules.ts';
 import { FakeKube, mergePatch } from '../support/fake-kube.ts';
 
 const NAME = { namespace: 'team', name: 'data' };
 
-function volume(more: Partial<VolumeObject['metadata']> = {}): VolumeObject {
-  return { metadata: { ...NAME, ...more }, spec: { size: '1Gi' } };
-}
-
-test('the API server in memory compares versions, and changes none for nothing', async () => {
-  const client = new FakeKube().client();
-  const first = await client.create(VOLUMES, volume());
-  const second = await client.replace(VOLUMES, { ...first, spec: { size: '2Gi' } });
-  expect(second.metadata).toMatchObject({ generation: 2, uid: first.metadata.uid });
-  expect(second.metadata.resourceVersion).not.toBe(first.metadata.resourceVersion);
-  await expect(client.replace(VOLUMES, first)).rejects.toMatchObject({ code: 'CONFLICT' });
-  expect(await client.replace(VOLUMES, second)).toEqual(second);
-  await expect(client.create(VOLUMES, volume())).rejects.toMatchObject({ code: 'ALREADY_EXISTS' });
-});
-
-test('the API server in memory changes a status through its own door alone', async () => {
-  const client = new FakeKube().client();
-  const made = await client.create(VOLUMES, { ...volume(), status: { health: 'made up' } });
-  expect(made.status).toBeUndefined();
-  const told = await client.patch(
-    VOLUMES,
-    NAME,
-    { spec: { size: '9Gi' }, status: { health: 'healthy', old: null } },
-    'status',
-  );
-  expect(told).toMatchObject({ spec: { size: '1Gi' }, status: { health: 'healthy' } });
-  expect(told.metadata.generation).toBe(1);
-  const grown = await client.patch(VOLUMES, NAME, { spec: { size: '2Gi' }, status: null });
-  expect(grown).toMatchObject({ spec: { size: '2Gi' }, status: { health: 'healthy' } });
-});
-
-test('the API server in memory keeps what has a finalizer, and removes what it is asked to', async () => {
-  const client = new FakeKube().client();
-  const held = await client.create(VOLUMES, volume({ finalizers: ['keelson.io/data'] }));
-  await client.remove(VOLUMES, NAME);
-  const leaving = await client.get(VOLUMES, NAME);
-  expect(leaving?.metadata.deletionTimestamp).toBeDefined();
-  const more = { metadata: { finalizers: ['keelson.io/data', 'other'] } };
-  await expect(client.patch(VOLUMES, NAME, more)).rejects.toMatchObject({
-    code: 'INVALID_ARGUMENT',
-  });
-  await client.patch(VOLUMES, NAME, { metadata: { finalizers: null } });
-  expect(await client.get(VOLUMES, NAME)).toBeUndefined();
-  const next = await client.create(VOLUMES, volume());
-  expect(next.metadata.uid).not.toBe(held.metadata.uid);
-  const old = { uid: held.metadata.uid ?? '' };
-  await expect(client.remove(VOLUMES, NAME, old)).rejects.toMatchObject({ code: 'CONFLICT' });
+test.each(API_RULES)('the API server in memory $name', async ({ check }) => {
+  await check(new FakeKube().client(), 'team');
 });
 
 test('the API server in memory lets a pod end, where there are kubelets', async () => {

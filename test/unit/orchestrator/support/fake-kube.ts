@@ -107,9 +107,7 @@ export class FakeKube {
   ): void {
     const before = this.#objects.get(keyOf(resource, name));
     if (before === undefined) return;
-    if (uid !== undefined && before.metadata.uid !== uid) {
-      throw fault('CONFLICT', `remove ${keyOf(resource, name)}: it has another uid`);
-    }
+    if (uid !== undefined && before.metadata.uid !== uid) return; // the one that was meant is gone
     const isHeld = (before.metadata.finalizers ?? []).length > 0;
     const ends = resource.plural === PODS.plural && this.hasKubelets && graceSeconds !== 0;
     if (!isHeld && !ends) {
