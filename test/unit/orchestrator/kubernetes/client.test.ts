@@ -294,3 +294,18 @@ test('credentials are asked for anew with each request', async () => {
   expect(responder.authorizations).toEqual(['Bearer t1', 'Bearer t2']);
   own.close();
 });
+
+test('a connection that was opened with other certificates is not used again', async () => {
+  let cert = 'first';
+  const { server } = responder.access();
+  const credentials = async () => ({ headers: {}, tls: { cert: Buffer.from(cert) } });
+  responder.answer = () => ({ status: 200, body: STORED });
+  const own = new KubeClient({ server, credentials });
+  await own.get(CONFIG_MAPS, NAME);
+  await own.get(CONFIG_MAPS, NAME);
+  expect(responder.connectionCount).toBe(1);
+  cert = 'second';
+  await own.get(CONFIG_MAPS, NAME);
+  expect(responder.connectionCount).toBe(2);
+  own.close();
+});
