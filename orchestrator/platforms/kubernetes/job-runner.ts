@@ -17,7 +17,7 @@ export interface JobRunnerOptions {
 }
 
 /** A container that is not there by then waits for a directory that is missing, most likely. */
-const START_MS = 20_000;
+const START_MS = 40_000;
 /** Erasing a large copy takes its time. */
 const END_MS = 120_000;
 
@@ -64,6 +64,8 @@ export class JobRunner {
       }
     }, START_MS);
     const endTimer = setTimeout(() => fail(`not done after ${END_MS / 1000} s`), END_MS);
+    // An orchestrator that ends waits for no job: the next one removes them.
+    for (const timer of [startTimer, endTimer]) timer.unref();
     this.#waiting.set(metadata.name, (pod) => {
       if (pod === undefined) return fail('its pod was removed');
       const { phase, heldUp } = readPod(pod);

@@ -23,6 +23,8 @@ export interface PodState {
   readonly isTerminating: boolean;
   /** Another one than its Deployment's: it is made from what that was before. */
   readonly template: string;
+  /** Its node has taken notice of it. */
+  readonly isAttended: boolean;
   /** The address of its process leads to it. */
   readonly isServing: boolean;
   /** Of what runs now. */
@@ -70,6 +72,7 @@ export function readPod({ metadata, spec, status }: Pod): PodState {
     phase: phaseOf(status?.phase, container),
     isTerminating: metadata.deletionTimestamp !== undefined,
     template: templateIn(metadata),
+    isAttended: container !== undefined,
     isServing: metadata.labels?.[LABELS.serves] === SERVING[LABELS.serves],
     containerId: container?.state?.running === undefined ? undefined : container.containerID,
     lastEnd: lastEndOf(container, metadata.uid ?? ''),

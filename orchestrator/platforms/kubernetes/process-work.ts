@@ -50,8 +50,8 @@ interface Ending {
 const AGAIN_MS = 50;
 /** What is being ended is looked at this often, should nothing tell of it. */
 const LOOK_MS = 1_000;
-/** Longer than any pod takes that can start: its network, its volumes, its container. */
-const SLOW_MS = 15_000;
+/** Longer than a pod takes that can start, on a busy machine: its network, its volumes, its container. */
+const SLOW_MS = 30_000;
 
 /** Makes of every process what it should be: one worker per process, on what is there now. */
 export class ProcessWork {
@@ -140,7 +140,7 @@ export class ProcessWork {
     if (this.#options.clock.nowMs() < slowAtMs) return slowAtMs;
     const { namespace, dataRoot } = this.#options.context;
     const pod = pods.find((one) => isLive(one) && one.phase === 'waiting');
-    const isDisk = spec.role === 'replica' && pod?.node !== undefined;
+    const isDisk = spec.role === 'replica' && pod?.isAttended === true;
     const what = pod === undefined ? 'Kubernetes has made no pod for it' : 'its pod has not begun';
     const guess = isDisk ? `; is ${dataRoot} there on ${spec.node}?` : '';
     const object = pod === undefined ? `deployment ${processName(spec)}` : `pod ${pod.name}`;

@@ -310,6 +310,23 @@ test('what holds a start up is said once, and who looks later finds it started',
   expect(stage.exits()).toEqual([]);
 });
 
+test('a pod that does not begin is told of, and its node’s disk is looked at', async () => {
+  stage = await KubernetesStage.open();
+  stage.cluster.silent.add('node1');
+  stage.platform.start(stage.replica);
+  await stage.until(() => stage.cluster.pods('replica').some(({ spec }) => spec?.nodeName));
+  stage.nowMs += 31_000;
+  const pod = stage.cluster.pod('replica');
+  stage.cluster.hold(pod, 'ContainerCreating', 'no reason');
+  await stage.until(() => stage.heldUp().length > 0);
+  expect(stage.heldUp()).toEqual([
+    'its pod has not begun for 30 s; is /srv/keelson there on node1?; ' +
+      `see kubectl -n keelson-system describe pod ${pod.metadata.name}`,
+  ]);
+  await stage.until(() => stage.cluster.pods('job').length === 1);
+  expect(stage.exits()).toEqual([]);
+});
+
 test('a replica that finds another disk takes its node out until a job finds the right one', async () => {
   stage = await KubernetesStage.open();
   await stage.up();

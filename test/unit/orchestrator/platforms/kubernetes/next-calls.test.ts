@@ -51,7 +51,7 @@ function podState(changes: Partial<PodState> = {}): PodState {
   return {
     ...{ name: 'p', uid: 'u1', node: 'node1', address: undefined, phase: 'running' },
     ...{ isTerminating: false, containerId: 'c', lastEnd: undefined, failure: undefined },
-    ...{ heldUp: undefined, isServing: true, template: TEMPLATE },
+    ...{ heldUp: undefined, isServing: true, isAttended: true, template: TEMPLATE },
     ...changes,
   };
 }
