@@ -140,8 +140,8 @@ export class Installation {
     const address = addressOf(request);
     const existing = this.registry.get(address);
     if (existing !== undefined) return existing;
-    const record = await this.registry.admit(request, this.nodes.down);
-    this.events.add(address, 'created');
+    const { record, isNew } = await this.registry.admit(request, this.nodes.down);
+    if (isNew) this.events.add(address, 'created'); // or it was created while we waited
     return record;
   }
 

@@ -148,9 +148,7 @@ export class Registry {
     changes: Partial<Omit<NodeRecord, 'name' | 'number'>>,
   ): Promise<void> {
     await this.#change((state) => {
-      if (!state.nodes.some((node) => node.name === name)) {
-        throw new KeelsonError('NOT_FOUND', `node ${name.slice(0, 80)} does not exist`);
-      }
+      requireNode(state, name);
       const change = (node: NodeRecord) => (node.name === name ? { ...node, ...changes } : node);
       return { ...state, nodes: state.nodes.map(change) };
     });
@@ -208,16 +206,21 @@ export class Registry {
    *
    * Errors: NOT_FOUND; CORRUPT when it had a record; otherwise as `create`.
    */
-  async admit(request: VolumeRequest, downNodes: DownNodes): Promise<VolumeRecord> {
+  async admit(
+    request: VolumeRequest,
+    downNodes: DownNodes,
+  ): Promise<{ record: VolumeRecord; isNew: boolean }> {
     const address = addressOf(request);
+    let isNew = false;
     await this.#change((state) => {
-      if (state.volumes.has(address)) return state;
+      isNew = !state.volumes.has(address);
+      if (!isNew) return state;
       const fault = state.faults.get(address);
       if (fault === undefined) throw notFound(address);
       if (fault.kind === 'damaged') throw new KeelsonError('CORRUPT', fault.message);
       return this.#withNewRecord(state, request, downNodes);
     });
-    return this.require(address);
+    return { record: this.require(address), isNew };
   }
 
   /** Errors: NOT_FOUND; INVALID_ARGUMENT; FAILED_PRECONDITION when there are too few nodes. */

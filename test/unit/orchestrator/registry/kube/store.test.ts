@@ -167,8 +167,9 @@ describe('what is declared', () => {
       code: 'ALREADY_EXISTS',
       message: expect.stringContaining('is not accepted yet'),
     });
-    const record = await pod.registry.admit(request('a', { size: '2Gi' }), NONE);
-    expect(await pod.registry.admit(request('a'), NONE)).toBe(record);
+    const { record, isNew } = await pod.registry.admit(request('a', { size: '2Gi' }), NONE);
+    expect(isNew).toBe(true);
+    expect(await pod.registry.admit(request('a'), NONE)).toEqual({ record, isNew: false });
     expect(pod.registry.faultOf(A)).toBeUndefined();
     expect(kube.get(VOLUMES, NAME)?.metadata.finalizers).toEqual(['keelson.io/data']);
     await expect(pod.registry.admit(request('b'), NONE)).rejects.toMatchObject({
@@ -185,8 +186,8 @@ describe('what is declared', () => {
       pod.registry.admit(wish, NONE),
       other.registry.admit(wish, NONE),
     ]);
-    expect(one).toEqual(two);
-    expect(one.revision).toBe(1);
+    expect(one.record).toEqual(two.record);
+    expect([one.isNew, two.isNew].sort()).toEqual([false, true]);
     await settle();
     expect(kube.list(SECRETS)).toHaveLength(1);
   });
