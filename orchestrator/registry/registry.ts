@@ -201,8 +201,7 @@ export class Registry {
   }
 
   /**
-   * Gives a volume that is declared where the state is kept its record; the one that it has, if it has
-   * one by now.
+   * Gives what is declared as a volume where the state is kept a record, unless it has one by now.
    *
    * Errors: NOT_FOUND; CORRUPT when it had a record; otherwise as `create`.
    */
