@@ -91,19 +91,20 @@ function isToReplace(
   if (deployment.spec?.replicas !== 1) return true;
   // Somebody has changed it: a copy is on one node, and its pod may run on no other (I9).
   if (process.role === 'replica' && pinnedNodeOf(deployment) !== process.node) return true;
-  const isPlaced = ({ node }: PodState) => node !== undefined && !isDown(node);
   const live = pods.filter(isLive);
+  const isLost = ({ node }: PodState) => node !== undefined && isDown(node);
   const isInUse = live.some((pod) => {
-    return isPlaced(pod) && (pod.phase === 'running' || pod.phase === 'restarting');
+    return !isLost(pod) && (pod.phase === 'running' || pod.phase === 'restarting');
   });
   // What runs is left as it is, and what kubelet is about to start again: it comes back sooner so.
   if (isInUse) return false;
   if (recipeOf(deployment) !== recipe) return true;
-  if (process.role === 'replica' || live.some(isPlaced)) return false;
+  if (process.role === 'replica') return false;
   const avoided = avoidedBy(deployment);
-  if (avoids.some((node) => !avoided.includes(node))) return true;
-  // A pod that finds no place may find one on a node that is back.
-  return live.length > 0 && avoided.some((node) => !isDown(node));
+  // Each time costs the pod that there is: only for one that is where it must not be, or finds no place.
+  if (live.some(isLost)) return avoids.some((node) => !avoided.includes(node));
+  const isHomeless = live.some(({ node, heldUp }) => node === undefined && heldUp !== undefined);
+  return isHomeless && avoided.some((node) => !isDown(node));
 }
 
 /**

@@ -133,6 +133,15 @@ test('a pod that the next one would wait for is not waited for, once its Deploym
   expect(kindsOf(wish, { deployment: made, pods: [stopped] })).toEqual(['force p']);
 });
 
+test('a controller that is just being made is not made anew for a node that goes meanwhile', () => {
+  const avoids = ['node1'];
+  const waiting = podState({ phase: 'waiting' });
+  expect(kindsOf({ avoids }, { pods: [{ ...waiting, node: undefined }] })).toEqual([]);
+  expect(kindsOf({ avoids }, { pods: [{ ...waiting, node: 'node2' }] })).toEqual([]);
+  expect(kindsOf({ avoids }, { pods: [] })).toEqual([]);
+  expect(kindsOf({ avoids }, { pods: [waiting] })).toEqual(['replace-deployment', 'force p']);
+});
+
 test('a controller on a node that Kubernetes knows to be down goes at once, and none is avoided', () => {
   const isDown = isDownOf(['node1']);
   expect(kindsOf({ isDown }, { pods: [podState()] })).toEqual(['force p']);
@@ -147,7 +156,9 @@ test('a controller that keeps away from a node that is back is moved only if it 
   const deployment = controllerOn(['node2']);
   expect(kindsOf({}, { deployment, pods: [podState()] })).toEqual([]);
   expect(kindsOf({}, { deployment, pods: [] })).toEqual([]);
-  const homeless = podState({ node: undefined, phase: 'waiting' });
+  const fresh = podState({ node: undefined, phase: 'waiting' });
+  expect(kindsOf({}, { deployment, pods: [fresh] })).toEqual([]); // the scheduler has not seen it yet
+  const homeless = { ...fresh, heldUp: '0/3 nodes are available' };
   expect(kindsOf({}, { deployment, pods: [homeless] })).toEqual(['replace-deployment']);
 });
 
