@@ -27,8 +27,6 @@ export interface PodState {
   readonly isAttended: boolean;
   /** The address of its process leads to it. */
   readonly isServing: boolean;
-  /** Of what runs now. */
-  readonly containerId: string | undefined;
   /** What ended last in it. */
   readonly lastEnd: ContainerEnd | undefined;
   /** Of one that has ended: why, in words. */
@@ -74,7 +72,6 @@ export function readPod({ metadata, spec, status }: Pod): PodState {
     template: templateIn(metadata),
     isAttended: container !== undefined,
     isServing: metadata.labels?.[LABELS.serves] === SERVING[LABELS.serves],
-    containerId: container?.state?.running === undefined ? undefined : container.containerID,
     lastEnd: lastEndOf(container, metadata.uid ?? ''),
     failure: whyFailed(status),
     heldUp: whyHeldUp(status, container),

@@ -13,7 +13,7 @@ const END = {
 function podState(changes: Partial<PodState> = {}): PodState {
   return {
     ...{ name: 'p', uid: 'u1', node: 'n1', address: '198.51.100.1', phase: 'running' },
-    ...{ isTerminating: false, containerId: 'c2', lastEnd: undefined, failure: undefined },
+    ...{ isTerminating: false, lastEnd: undefined, failure: undefined },
     ...{ heldUp: undefined, isServing: true, isAttended: true, template: '' },
     ...changes,
   };

@@ -50,7 +50,7 @@ function isDownOf(nodes: readonly string[]) {
 function podState(changes: Partial<PodState> = {}): PodState {
   return {
     ...{ name: 'p', uid: 'u1', node: 'node1', address: undefined, phase: 'running' },
-    ...{ isTerminating: false, containerId: 'c', lastEnd: undefined, failure: undefined },
+    ...{ isTerminating: false, lastEnd: undefined, failure: undefined },
     ...{ heldUp: undefined, isServing: true, isAttended: true, template: TEMPLATE },
     ...changes,
   };
