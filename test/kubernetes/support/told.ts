@@ -23,8 +23,8 @@ interface Event {
   readonly message: string;
 }
 
-/** What was refused is tried again after 30 s at the latest. */
-const LIMIT = { withinMs: 40_000, everyMs: 200 };
+/** What was refused is tried again after 30 s at the latest; pods take that long on a busy machine. */
+const LIMIT = { withinMs: 120_000, everyMs: 200 };
 
 export function readVolume({ namespace, name }: VolumeName): Promise<VolumeObject> {
   return get<VolumeObject>('volumes.keelson.io', name, namespace);
