@@ -61,7 +61,7 @@ async function serve(options: StartOptions, api: ApiServer): Promise<Orchestrato
   const { leadership } = kind;
   const installation = new Installation({
     ...{ registry, events, replaceAfterMs, fetchStatus: fetchControllerStatus },
-    makePlatform: (onChange) => kind.make({ registry, events, api, log, onChange }),
+    makePlatform: (onChange) => kind.make({ registry, api, log, onChange }),
   });
   await kind.whenAddressed?.();
   api.serve({ installation, token, leadership });

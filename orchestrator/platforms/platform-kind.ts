@@ -1,6 +1,5 @@
 import type { Log } from '../../replica/common/log.ts';
 import type { ApiToken } from '../api/access.ts';
-import type { EventLog } from '../events/event-log.ts';
 import type { Installation } from '../installation/installation.ts';
 import type { Registry } from '../registry/registry.ts';
 import type { Platform, ProcessChange } from './platform.ts';
@@ -8,7 +7,6 @@ import type { Platform, ProcessChange } from './platform.ts';
 /** What a platform stands on. */
 export interface Ground {
   readonly registry: Registry;
-  readonly events: EventLog;
   readonly api: RegistryDoors;
   readonly log: Log;
   readonly onChange: (change: ProcessChange) => void;
