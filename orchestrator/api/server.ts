@@ -111,8 +111,9 @@ async function answer(call: Call): Promise<void> {
   const { served, isDoor, request, response } = call;
   const url = URL.parse(request.url ?? '', BASE_URL);
   const found = url === null ? undefined : findRoute(request.method ?? '', url.pathname);
-  if (found?.route.access === 'open' && !isDoor) {
+  if (url !== null && found?.route.access === 'open' && !isDoor) {
     checkOrigin(request);
+    new Query(url.searchParams, found.route.query); // refuses what is not known
     found.route.handle({ isServed: isReady(served), response });
     return;
   }
