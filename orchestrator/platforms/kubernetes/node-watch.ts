@@ -54,6 +54,9 @@ const MAX_MISSES = 3;
 /** Of our own processes there, so many are asked as well before a node is given up. */
 const MAX_DOORS = 3;
 
+/** Ticks come every 100 ms: when one is so late, it was we who were held up. */
+const HELD_UP_MS = 500;
+
 const NO_SUCH_NODE = 'it is no node of the cluster any more';
 
 /**
@@ -64,6 +67,9 @@ const NO_SUCH_NODE = 'it is no node of the cluster any more';
 export class NodeWatch {
   readonly #options: NodeWatchOptions;
   readonly #watched = new Map<string, Watched>();
+  #tickedAtMs = Number.POSITIVE_INFINITY;
+  /** What was asked before this may have been answered without our seeing it. */
+  #heldUpAtMs = Number.NEGATIVE_INFINITY;
 
   constructor(options: NodeWatchOptions) {
     this.#options = options;
@@ -98,6 +104,8 @@ export class NodeWatch {
   /** Asks those whose turn it is. To be called every 100 ms or so. */
   tick(): void {
     const nowMs = this.#options.clock.nowMs();
+    if (nowMs - this.#tickedAtMs > HELD_UP_MS) this.#heldUpAtMs = nowMs;
+    this.#tickedAtMs = nowMs;
     for (const node of this.#options.nodes()) {
       const { name } = node.metadata;
       const watched = this.#watched.get(name);
@@ -140,6 +148,7 @@ export class NodeWatch {
 
   #onMiss(name: string, watched: Watched, askedAtMs: number): void {
     if (askedAtMs <= watched.answeredAtMs) return; // it has answered a later question
+    if (askedAtMs < this.#heldUpAtMs) return;
     if (watched.misses === 0) {
       watched.missedSinceMs = askedAtMs;
       watched.nextProbeAtMs = this.#options.clock.nowMs();
