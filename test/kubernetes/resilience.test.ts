@@ -30,6 +30,8 @@ const scenarios = SCENARIOS.filter(({ isCore }) => isCore === true || isFull);
 test.each(scenarios)('$title [$name]', async (scenario) => {
   const report = await play(scenario, installation);
   reports.push(report);
+  // A run of all of them takes long: whoever ends it wants to know how far it got.
+  process.stdout.write(`${formatReports([report])}\n`);
   expect(report.ioErrors).toBe(0);
   expect(await pods.findStrays()).toEqual([]);
 });
