@@ -62,7 +62,9 @@ test('compose down takes the orchestrator away, not the volumes', async () => {
 
 test('the file and its one line of docker run start this version, with the same settings', () => {
   const text = readFileSync(FILE, 'utf8');
-  const versions = [...text.matchAll(/(?<![\d.])\d+\.\d+\.\d+(?=[\s}])/g)].map(([version]) => version);
+  const versions = [...text.matchAll(/(?<![\d.])\d+\.\d+\.\d+(?=[\s}])/g)].map(
+    ([version]) => version,
+  );
   expect(new Set(versions)).toEqual(new Set([currentVersion()]));
   const line = /# {3}(docker run -d .*)/.exec(text)?.[1] ?? '';
   const { keelson: service } = (parse(text) as { services: Record<string, Service> }).services;
