@@ -88,6 +88,8 @@ export async function startController(options: ControllerOptions): Promise<Runni
     copies: volume.copyStatuses(monotonicClock.nowMs()),
     lz4: lz4.name,
   });
+  // The port first: who finds another controller there must not take the volume from it.
+  const server = await listen(options, driver);
   driver.start({ instanceId, address: portal }, Math.random());
   const following = new AbortController();
   void followRegistration({
@@ -98,7 +100,6 @@ export async function startController(options: ControllerOptions): Promise<Runni
       driver.update(changed);
     },
   });
-  const server = await listen(options, driver);
   const admin = await startAdminServer({
     ...{ host: options.host, port: options.adminPort },
     isReady: () => volume.isActive,
