@@ -10,8 +10,9 @@ import {
 import { dirname, join, resolve } from 'node:path';
 
 /**
- * `node collect-runtime.ts TARGET ADDONS`: copies this Node.js and the shared libraries that it and
- * the addons in the folder ADDONS load into TARGET, as the root of an image that holds nothing else.
+ * `node collect-runtime.ts TARGET ADDONS`: copies this Node.js, the shared libraries that it and the
+ * addons in the folder ADDONS load, and `sleep` into TARGET, as the root of an image that holds
+ * nothing else.
  * It runs in the base image while our images are built, and on the host for `npm run images:base`.
  */
 const [target = '', addons = ''] = process.argv.slice(2);
@@ -19,8 +20,14 @@ const [target = '', addons = ''] = process.argv.slice(2);
 /** What the programs open by name (replica/common/lz4.ts, idle-memory.ts). */
 const OPENED_BY_NAME = ['liblz4.so.1', 'libc.so.6'];
 
+/** Holds an address while no program of ours has it (docs/adr/0023-docker-platform.md). */
+const SLEEP = '/usr/bin/sleep';
+
 /** Whose licenses ask that their text goes along. */
-const DEBIAN_PACKAGES = ['libc6', 'libgcc-s1', 'libstdc++6', 'libatomic1', 'liblz4-1'];
+const DEBIAN_PACKAGES = [
+  ...['libc6', 'libgcc-s1', 'libstdc++6', 'libatomic1', 'liblz4-1'],
+  'coreutils', // sleep
+];
 
 /** Of controller and replica: an id that no other program of a host is likely to have. */
 const USER_ID = 65532;
@@ -44,6 +51,7 @@ for (const name of opened.keys()) {
 }
 for (const path of new Set(libraries)) copy(path, path);
 copy(process.execPath, '/usr/local/bin/node');
+copy(existsSync(SLEEP) ? SLEEP : '/bin/sleep', SLEEP);
 const texts = DEBIAN_PACKAGES.map((name) => `/usr/share/doc/${name}/copyright`);
 for (const path of [...texts, '/usr/local/LICENSE']) if (existsSync(path)) copy(path, path);
 mkdirSync(join(target, 'etc'));

@@ -49,7 +49,7 @@ describe.each(ROLES)('the image of the %s', (role) => {
     const programs = files.filter((path) => /^(usr\/)?(local\/)?s?bin\/./.test(path));
     const command = role === 'orchestrator' ? ['usr/local/bin/keelson'] : [];
     expect(programs.filter((path) => !path.endsWith('/')).sort()).toEqual(
-      [...command, 'usr/local/bin/node'].sort(),
+      [...command, 'usr/bin/sleep', 'usr/local/bin/node'].sort(),
     );
     const ours = files.filter((path) => /^keelson\/[^/]+$/.test(path)).sort();
     const bundles = [`keelson/${role}.cjs`, 'keelson/healthcheck.cjs'];
