@@ -21,11 +21,15 @@ export const LABELS = {
   recipe: 'io.keelson.recipe',
 } as const;
 
+/** A holder has the address of a volume's controllers, one after the other (ADR 0023). */
+export type ContainerRole = ProcessSpec['role'] | 'holder';
+
 export type ContainerLabels = Readonly<Record<string, string>>;
 
 /** What the labels of a container of ours say. */
 export interface ContainerIdentity {
-  readonly role: ProcessSpec['role'];
+  readonly role: ContainerRole;
+  /** Of a holder: its controller's. */
   readonly key: string;
   readonly volume: string;
   readonly volumeId: string;
@@ -41,10 +45,11 @@ export function labelsOf(
     readonly node: string;
     readonly instanceId?: string;
   },
+  role: ContainerRole = spec.role,
 ): ContainerLabels {
   return {
     [LABELS.installation]: facts.installation,
-    [LABELS.role]: spec.role,
+    [LABELS.role]: role,
     [LABELS.key]: spec.key,
     [LABELS.volume]: addressOf(spec.volume),
     [LABELS.volumeId]: spec.volume.id,
@@ -53,10 +58,10 @@ export function labelsOf(
   };
 }
 
-/** undefined for a container that is no controller and no replica: a job on a node. */
+/** undefined for a container of none of these roles: a job on a node. */
 export function readIdentity(labels: ContainerLabels): ContainerIdentity | undefined {
   const role = labels[LABELS.role];
-  if (role !== 'controller' && role !== 'replica') return undefined;
+  if (role !== 'controller' && role !== 'replica' && role !== 'holder') return undefined;
   const read = (name: string): string => labels[name] ?? '';
   return {
     ...{ role, key: read(LABELS.key), volume: read(LABELS.volume) },

@@ -51,6 +51,9 @@ const LEAST_PRIVILEGE = {
   RestartPolicy: { Name: 'no' },
 } as const;
 
+/** In the images (images/collect-runtime.ts): 1 MB, where a Node.js process would be 40. */
+const DO_NOTHING = { Entrypoint: ['/usr/bin/sleep'], Cmd: ['infinity'] };
+
 /** The orchestrator watches by itself; a process that asks every 30 s costs more than it tells. */
 const NO_HEALTH_CHECK = { Test: ['NONE'] };
 
@@ -92,23 +95,42 @@ export function privateAddressOf({ networks }: ContainerContext, spec: ProcessSp
     : addresses.replica(spec, spec).host;
 }
 
+/** Has the address of a volume's controllers on this node, and nothing to do. */
+export function holderOptions(
+  context: ContainerContext,
+  spec: ControllerProcess,
+  node: string,
+): ContainerCreateOptions {
+  const { installation, images } = context;
+  return {
+    ...DO_NOTHING,
+    name: `${networkName(context, spec.volume)}-holder`,
+    Image: images.controller,
+    Labels: labelsOf(spec, { installation, node }, 'holder'),
+    Healthcheck: NO_HEALTH_CHECK,
+    // As process 1 it hears no other signal.
+    StopSignal: 'SIGKILL',
+    ...inNetwork(context, spec, node),
+  };
+}
+
 /** A run of a controller; each run has a container of its own, because each is another instance. */
 export function controllerOptions(
   context: ContainerContext,
   spec: ControllerProcess,
-  run: { readonly node: string; readonly instanceId: string },
+  run: { readonly node: string; readonly instanceId: string; readonly holder: string },
 ): ContainerCreateOptions {
   const host = privateAddressOf(context, spec);
   const portal = context.published?.portalOn(spec.slot, run.node);
   return {
-    ...commonOptions(context, spec, { ...run, host }),
+    ...commonOptions(context, spec, run),
     name: `${networkName(context, spec.volume)}-controller-${run.instanceId.slice(0, 8)}`,
     Cmd: [
       ...['--volume', addressOf(spec.volume), '--listen', host],
       ...['--registry', context.registryUrl(spec.slot), '--instance-id', run.instanceId],
       ...(portal === undefined ? [] : ['--portal', showEndpoint(portal)]),
     ],
-    HostConfig: inNetwork(context, spec, run.node),
+    HostConfig: { ...LEAST_PRIVILEGE, NetworkMode: `container:${run.holder}` },
   };
 }
 
@@ -118,19 +140,20 @@ export function replicaOptions(
   spec: ReplicaProcess,
   { name: node, dataRoot }: NodePlace,
 ): ContainerCreateOptions {
-  const host = privateAddressOf(context, spec);
+  const { HostConfig, ...network } = inNetwork(context, spec, node);
   return {
-    ...commonOptions(context, spec, { node, host }),
+    ...commonOptions(context, spec, { node }),
+    ...network,
     name: `${networkName(context, spec.volume)}-${spec.replicaId}`,
     Cmd: [
-      ...['--volume', addressOf(spec.volume), '--listen', host],
+      ...['--volume', addressOf(spec.volume), '--listen', privateAddressOf(context, spec)],
       ...['--volume-id', spec.volume.id, '--replica-id', spec.replicaId],
       ...['--data-dir', `${NODE_DIRECTORY}/${copyDirectoryName(spec.volume)}`],
       ...['--size', String(spec.volume.sizeBytes)],
       ...['--node', node, '--installation', context.installation],
     ],
     HostConfig: {
-      ...inNetwork(context, spec, node),
+      ...HostConfig,
       Mounts: [{ Type: 'bind', Source: dataRoot, Target: NODE_DIRECTORY }],
     },
   };
@@ -189,16 +212,22 @@ export function eraseCopyOptions(
   };
 }
 
+/** At the address of this process, and at the ports of the node that lead to it. */
 function inNetwork(
   context: ContainerContext,
   spec: ProcessSpec,
   node: string,
-): NonNullable<ContainerCreateOptions['HostConfig']> {
+): Pick<ContainerCreateOptions, 'NetworkingConfig' | 'HostConfig'> {
+  const name = networkName(context, spec.volume);
+  const endpoint = { IPAMConfig: { IPv4Address: privateAddressOf(context, spec) } };
   const bindings = context.published?.bindings(spec, node);
   return {
-    ...LEAST_PRIVILEGE,
-    NetworkMode: networkName(context, spec.volume),
-    ...(bindings === undefined ? {} : { PortBindings: bindings }),
+    NetworkingConfig: { EndpointsConfig: { [name]: endpoint } },
+    HostConfig: {
+      ...LEAST_PRIVILEGE,
+      NetworkMode: name,
+      ...(bindings === undefined ? {} : { PortBindings: bindings }),
+    },
   };
 }
 
@@ -219,15 +248,13 @@ function jobOptions(context: ContainerContext, what: string): ContainerCreateOpt
 function commonOptions(
   context: ContainerContext,
   spec: ProcessSpec,
-  run: { readonly node: string; readonly instanceId?: string; readonly host: string },
+  run: { readonly node: string; readonly instanceId?: string },
 ): ContainerCreateOptions {
   const { installation, images } = context;
-  const endpoint = { IPAMConfig: { IPv4Address: run.host } };
   return {
     Image: images[spec.role],
     Env: [`${SECRET_VARIABLE}=${spec.secret}`],
     Labels: labelsOf(spec, { installation, ...run }),
     Healthcheck: NO_HEALTH_CHECK,
-    NetworkingConfig: { EndpointsConfig: { [networkName(context, spec.volume)]: endpoint } },
   };
 }

@@ -1,14 +1,14 @@
-import { createHash } from 'node:crypto';
 import type { ContainerCreateOptions } from 'dockerode';
 import { messageOf } from '../../../replica/common/errors.ts';
 import type { Log } from '../../../replica/common/log.ts';
 import type { ProcessSpec } from '../../plan/processes.ts';
 import type { Activity } from './activity.ts';
-import { LABELS } from './container-labels.ts';
+import type { AddressHolders } from './address-holders.ts';
 import { type ContainerContext, controllerOptions, replicaOptions } from './container-options.ts';
 import type { DockerNodes } from './docker-nodes.ts';
 import type { Engine } from './engine.ts';
 import type { Found, Inventory } from './inventory.ts';
+import { recipeOf, withRecipe } from './recipe.ts';
 
 /** A container that a run can be started in. */
 export interface Chosen {
@@ -32,6 +32,7 @@ interface Kept {
 export class Containers {
   readonly #context: ContainerContext;
   readonly #nodes: DockerNodes;
+  readonly #holders: AddressHolders;
   readonly #newInstanceId: () => string;
   readonly #log: Log;
   /** By process key. */
@@ -42,12 +43,14 @@ export class Containers {
   constructor(options: {
     readonly context: ContainerContext;
     readonly nodes: DockerNodes;
+    readonly holders: AddressHolders;
     readonly activity: Activity;
     readonly newInstanceId: () => string;
     readonly log: Log;
   }) {
     this.#context = options.context;
     this.#nodes = options.nodes;
+    this.#holders = options.holders;
     this.#activity = options.activity;
     this.#newInstanceId = options.newInstanceId;
     this.#log = options.log;
@@ -144,10 +147,7 @@ export class Containers {
     const instanceId = this.#newInstanceId();
     const options = this.#optionsOf(spec, node, instanceId);
     const recipe = this.#recipeOf(spec, node);
-    const id = await engine.create({
-      ...options,
-      Labels: { ...options.Labels, [LABELS.recipe]: recipe },
-    });
+    const id = await engine.create(withRecipe(options, recipe));
     return { id, node, recipe, instanceId: spec.role === 'controller' ? instanceId : undefined };
   }
 
@@ -165,13 +165,12 @@ export class Containers {
 
   /** Of all that a container is made with, but for what is another one each time. */
   #recipeOf(spec: ProcessSpec, node: string): string {
-    const options = JSON.stringify(this.#optionsOf(spec, node, ''));
-    return createHash('sha256').update(options).digest('hex').slice(0, 16);
+    return recipeOf(this.#optionsOf(spec, node, ''));
   }
 
   #optionsOf(spec: ProcessSpec, node: string, instanceId: string): ContainerCreateOptions {
-    return spec.role === 'controller'
-      ? controllerOptions(this.#context, spec, { node, instanceId })
-      : replicaOptions(this.#context, spec, this.#nodes.get(node));
+    if (spec.role === 'replica') return replicaOptions(this.#context, spec, this.#nodes.get(node));
+    const holder = this.#holders.idOn(node, spec.key) ?? '';
+    return controllerOptions(this.#context, spec, { node, instanceId, holder });
   }
 }

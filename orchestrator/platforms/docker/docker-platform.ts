@@ -11,6 +11,7 @@ import { type ProcessSpec, replicaKey } from '../../plan/processes.ts';
 import { mayHaveSaidWhy, showExit, WRONG_DISK_EXIT_CODE } from '../exit-reason.ts';
 import type { Platform, PlatformNode, ProcessChange } from '../platform.ts';
 import { Activity } from './activity.ts';
+import { AddressHolders } from './address-holders.ts';
 import { type ContainerLabels, LABELS } from './container-labels.ts';
 import { type ContainerContext, eraseCopyOptions } from './container-options.ts';
 import { Containers } from './containers.ts';
@@ -46,6 +47,7 @@ export class DockerPlatform implements Platform {
   readonly #options: DockerPlatformOptions;
   readonly #nodes: DockerNodes;
   readonly #networks: VolumeNetworks;
+  readonly #holders: AddressHolders;
   readonly #containers: Containers;
   readonly #starter: Starter;
   readonly #runs = new Runs();
@@ -76,8 +78,10 @@ export class DockerPlatform implements Platform {
       },
       nodeRecords,
     );
+    this.#holders = new AddressHolders({ context, nodes: this.#nodes, runs: this.#runs, log });
     this.#containers = new Containers({
-      ...{ context, log, activity, nodes: this.#nodes, newInstanceId: randomUUID },
+      ...{ context, log, activity, nodes: this.#nodes, holders: this.#holders },
+      newInstanceId: randomUUID,
     });
     const lost = new LostInstances((process, instanceId) => {
       onChange({ kind: 'instance-gone', process, instanceId });
@@ -85,7 +89,7 @@ export class DockerPlatform implements Platform {
     this.#lost = lost;
     this.#starter = new Starter({
       ...{ nodes: this.#nodes, networks: this.#networks, containers: this.#containers },
-      ...{ activity, lost },
+      ...{ holders: this.#holders, activity, lost },
       onReady: ({ spec: process }, address) => onChange({ kind: 'ready', process, address }),
       onExit: (run, reason) => this.#onExit(run, reason),
       onUnwanted: (run) => this.#stopContainer(run),
@@ -193,7 +197,10 @@ export class DockerPlatform implements Platform {
 
   #onEvent({ action, id, labels, exitCode }: EngineEvent): void {
     if (action === 'start') this.#onForeignStart(id, labels);
-    if (action === 'die' || action === 'destroy') this.#lost.onEnd(id);
+    if (action === 'die' || action === 'destroy') {
+      this.#lost.onEnd(id);
+      this.#holders.onEnd(id);
+    }
     const run = this.#runs.inContainer(id);
     // Two nodes may share an engine that each of them reaches in its own way: once is enough.
     if (run === undefined || labels[LABELS.node] !== run.node) return;
@@ -250,15 +257,16 @@ export class DockerPlatform implements Platform {
   /** What these nodes had since the mark: events may have been lost, or we are new here. */
   #onList(nodes: ReadonlySet<string>, found: readonly FoundContainer[], mark: number): void {
     this.#lost.onList(nodes, found);
+    const isSettled = (key: string) => this.#activity.isSettledSince(key, mark);
     const wanted = this.#options.wanted();
     const listed = found.filter(({ labels }) => {
       // Jobs are those of an earlier orchestrator; ours begin when all was seen.
       const isJob = labels[LABELS.role] === 'job' && !this.#isOpen;
       const isHere = isJob || nodes.has(labels[LABELS.node] ?? '');
-      return isHere && this.#activity.isSettledSince(labels[LABELS.key] ?? '', mark);
+      return isHere && isSettled(labels[LABELS.key] ?? '');
     });
     const known = this.#runs.on(nodes).filter(({ spec, state }) => {
-      return state !== 'down' && this.#activity.isSettledSince(spec.key, mark);
+      return state !== 'down' && isSettled(spec.key);
     });
     for (const run of known) {
       const container = listed.find(({ id }) => id === run.containerId);
@@ -272,6 +280,7 @@ export class DockerPlatform implements Platform {
     });
     const second = inventory.live.filter((one) => !this.#takeOver(one, wanted.get(one.key)));
     const surplus = [...second, ...this.#containers.adopt(inventory)].map(({ id }) => id);
+    this.#holders.onList(nodes, { listed, holders: inventory.holders, isSettled });
     const [node = ''] = nodes;
     for (const id of [...surplus, ...inventory.orphans]) {
       this.#containers.discard(this.#nodes.engineOf(node), id);
@@ -281,11 +290,15 @@ export class DockerPlatform implements Platform {
     this.#repairNetworks(listed);
   }
 
+  /** A replica has its address itself, a controller by its holder. */
   #repairNetworks(listed: readonly FoundContainer[]): void {
     for (const container of listed) {
-      const run = this.#runs.inContainer(container.id);
+      const run = this.#runs.get(container.labels[LABELS.key] ?? '');
       if (run?.state !== 'ready' || run.node === undefined || !container.isLive) continue;
-      void this.#networks.repair(this.#nodes.engineOf(run.node), run.spec, container);
+      const { spec, node, containerId } = run;
+      const holder = spec.role === 'controller' ? this.#holders.idOn(node, spec.key) : containerId;
+      if (container.id !== holder) continue;
+      void this.#networks.repair(this.#nodes.engineOf(node), spec, container);
     }
   }
 
@@ -330,6 +343,7 @@ export class DockerPlatform implements Platform {
   #forget(key: string): void {
     this.#runs.forget(key);
     this.#containers.forget(key);
+    this.#holders.doubt(key);
     this.#activity.forget(key);
   }
 

@@ -3,7 +3,6 @@ import { createInterface } from 'node:readline';
 import { PassThrough, type Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import Docker, { type ContainerCreateOptions, type NetworkCreateOptions } from 'dockerode';
-import { monotonicClock } from '../../../replica/common/clock.ts';
 import { KeelsonError } from '../../../replica/common/errors.ts';
 import { lastSentenceIn } from '../last-sentence.ts';
 import { type ContainerLabels, LABELS } from './container-labels.ts';
@@ -15,10 +14,6 @@ const CALL_TIMEOUT_MS = 30_000;
 
 /** A container that is asked to stop has this long before it is killed; it fsyncs meanwhile. */
 const STOP_GRACE_SECONDS = 10;
-
-/** How long an address may stay taken by a container that has ended, and how often to look. */
-const ADDRESS_WAIT_MS = 3_000;
-const ADDRESS_RETRY_MS = 10;
 
 /** How long another node may take to make a network of ours, and how often to look. */
 const MAX_NETWORK_TRIES = 10;
@@ -42,6 +37,8 @@ export interface FoundContainer {
   readonly createdAtSeconds: number;
   /** What it has in each network that it is in, by the network's name. */
   readonly addresses: Readonly<Record<string, string>>;
+  /** The container whose network it shares, if it shares one. */
+  readonly networkOf: string | undefined;
 }
 
 export interface FoundNetwork {
@@ -93,15 +90,7 @@ export class Engine {
     const found = await this.#try('list containers', () =>
       this.#docker.listContainers({ all: true, filters }),
     );
-    return found.map(({ Id: id, Labels: labels, State: state, Created, NetworkSettings }) => ({
-      ...{ id, labels, state, createdAtSeconds: Created, isLive: LIVE_STATES.includes(state) },
-      addresses: Object.fromEntries(
-        Object.entries(NetworkSettings?.Networks ?? {}).map(([name, { IPAddress }]) => [
-          name,
-          IPAddress,
-        ]),
-      ),
-    }));
+    return found.map(readContainer);
   }
 
   async networks(installation: string): Promise<FoundNetwork[]> {
@@ -126,23 +115,11 @@ export class Engine {
     });
   }
 
-  /**
-   * Also when it runs already. The engine tells of a container's end a moment before it lets go of
-   * its address: who takes it over at once has to ask again.
-   */
-  async start(id: string): Promise<void> {
-    const deadlineMs = monotonicClock.nowMs() + ADDRESS_WAIT_MS;
-    for (;;) {
-      try {
-        return await this.#try(`start container ${id.slice(0, 12)}`, async () => {
-          await this.#docker.getContainer(id).start().catch(unless(304));
-        });
-      } catch (error) {
-        const isTaken = error instanceof KeelsonError && error.code === 'IN_USE';
-        if (!isTaken || monotonicClock.nowMs() >= deadlineMs) throw error;
-        await sleep(ADDRESS_RETRY_MS);
-      }
-    }
+  /** Also when it runs already. */
+  start(id: string): Promise<void> {
+    return this.#try(`start container ${id.slice(0, 12)}`, async () => {
+      await this.#docker.getContainer(id).start().catch(unless(304));
+    });
   }
 
   /** Resolves when it is down; also when it was, or is not there. */
@@ -150,6 +127,13 @@ export class Engine {
     return this.#try(`stop container ${id.slice(0, 12)}`, async () => {
       const container = this.#docker.getContainer(id);
       await container.stop({ t: STOP_GRACE_SECONDS }).catch(unless(304, 404));
+    });
+  }
+
+  /** At once; also when it is down, or not there. */
+  kill(id: string): Promise<void> {
+    return this.#try(`kill container ${id.slice(0, 12)}`, async () => {
+      await this.#docker.getContainer(id).kill().catch(unless(404, 409));
     });
   }
 
@@ -257,6 +241,14 @@ export class Engine {
     });
   }
 
+  /** When a container was last started, in Unix milliseconds; undefined when it is not there. */
+  async startedAtMs(id: string): Promise<number | undefined> {
+    return this.#try(`inspect container ${id.slice(0, 12)}`, async () => {
+      const found = await this.#docker.getContainer(id).inspect().catch(unless(404));
+      return found === undefined ? undefined : Date.parse(found.State.StartedAt);
+    });
+  }
+
   /** What a container said last before it ended: a sentence, not a log line nor a stack. */
   async lastWords(id: string): Promise<string | undefined> {
     const output = (await this.#try(`read the log of container ${id.slice(0, 12)}`, () =>
@@ -336,6 +328,16 @@ function unless(...statuses: readonly number[]): (error: unknown) => undefined {
   return (error) => {
     if (!statuses.includes(statusOf(error) ?? 0)) throw error;
     return undefined;
+  };
+}
+
+function readContainer(info: Docker.ContainerInfo): FoundContainer {
+  const { Id: id, Labels: labels, State: state, Created: createdAtSeconds } = info;
+  const networks = Object.entries(info.NetworkSettings?.Networks ?? {});
+  return {
+    ...{ id, labels, state, createdAtSeconds, isLive: LIVE_STATES.includes(state) },
+    addresses: Object.fromEntries(networks.map(([name, { IPAddress }]) => [name, IPAddress])),
+    networkOf: /^container:(.+)/.exec(info.HostConfig?.NetworkMode ?? '')?.[1],
   };
 }
 

@@ -19,6 +19,8 @@ export interface Inventory {
   readonly idle: readonly Found[];
   /** Controllers that have ended, the last one of each process: kept for its log. */
   readonly ended: readonly Found[];
+  /** Those of the addresses of controllers, all of them. */
+  readonly holders: readonly Found[];
   /** Nobody needs them: jobs, second ones, those of volumes that are not there any more. */
   readonly orphans: readonly string[];
 }
@@ -51,7 +53,8 @@ export function takeInventory(
     });
   const controllers = found.filter(({ role }) => role === 'controller');
   const replicas = found.filter(({ role }) => role === 'replica');
-  const live = newest(found.filter(({ isLive }) => isLive));
+  const holders = found.filter(({ role }) => role === 'holder');
+  const live = newest([...controllers, ...replicas].filter(({ isLive }) => isLive));
   const isBesideLive = ({ key }: Found) => live.some((one) => one.key === key);
   const idle = newest(replicas.filter(({ isLive }) => !isLive));
   orphans.push(...idle.filter(isBesideLive).map(({ id }) => id));
@@ -60,6 +63,6 @@ export function takeInventory(
     spares: newest(controllers.filter(({ isLive, isNew }) => !isLive && isNew)),
     idle: idle.filter((one) => !isBesideLive(one)),
     ended: newest(controllers.filter(({ isLive, isNew }) => !isLive && !isNew)),
-    orphans,
+    ...{ holders, orphans },
   };
 }

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { KeelsonError, messageOf } from '../../../replica/common/errors.ts';
 import type { ProcessSpec } from '../../plan/processes.ts';
 import type { Activity } from './activity.ts';
+import type { AddressHolders } from './address-holders.ts';
 import type { Containers } from './containers.ts';
 import type { DockerNodes } from './docker-nodes.ts';
 import { statusOf } from './explain-engine-error.ts';
@@ -12,6 +13,7 @@ import type { VolumeNetworks } from './volume-networks.ts';
 export interface StarterOptions {
   readonly nodes: DockerNodes;
   readonly networks: VolumeNetworks;
+  readonly holders: AddressHolders;
   readonly containers: Containers;
   readonly activity: Activity;
   readonly lost: LostInstances;
@@ -24,7 +26,7 @@ export interface StarterOptions {
 /** A log that broke off before it said anything, though nobody told of an end, is read again. */
 const LOG_RETRY_MS = 500;
 
-/** Brings runs up: a network, a container, its start, and the line that says that it serves. */
+/** Brings runs up: a network, an address, a container, its start, and the line that says that it serves. */
 export class Starter {
   readonly #options: StarterOptions;
   #isClosed = false;
@@ -71,12 +73,13 @@ export class Starter {
 
   /** Returns whether it was started: it may have been stopped before. */
   async #start(run: Run): Promise<boolean> {
-    const { networks, nodes, containers } = this.#options;
+    const { networks, nodes, holders, containers } = this.#options;
     const { spec } = run;
     const node = this.#placeOf(spec);
     const engine = nodes.engineOf(node);
     try {
       await networks.ensure(engine, spec);
+      if (spec.role === 'controller') await holders.ensure(spec, node);
       const { id, instanceId, logSince } = await containers.choose(spec, node);
       Object.assign(run, { node, containerId: id, instanceId, logSince });
       if (run.state !== 'starting') return false;
@@ -84,6 +87,9 @@ export class Starter {
       return true;
     } catch (error) {
       networks.doubt(engine, spec.slot);
+      holders.doubt(spec.key);
+      // Somebody has its address whom we do not know.
+      if (isInUse(error)) nodes.look(node);
       this.#onFailure(run, error);
       throw error;
     }
@@ -103,10 +109,9 @@ export class Starter {
     if (!isRefused && spec.role === 'replica') return;
     if (!isRefused) lost.add(run);
     run.containerId = undefined;
-    const isInUse = error instanceof KeelsonError && error.code === 'IN_USE';
-    if (isRefused && isInUse) containers.keep(spec, { id, node, instanceId: run.instanceId });
+    const isLater = isRefused && isInUse(error);
+    if (isLater) containers.keep(spec, { id, node, instanceId: run.instanceId });
     else containers.discard(nodes.engineOf(node), id);
-    if (isInUse) nodes.look(node);
   }
 
   /** A replica runs on its own node and nowhere else; a controller near its copies, if it can. */
@@ -136,4 +141,8 @@ export class Starter {
       // The engine went away or the container ended: either is told by other means.
     }
   }
+}
+
+function isInUse(error: unknown): boolean {
+  return error instanceof KeelsonError && error.code === 'IN_USE';
 }

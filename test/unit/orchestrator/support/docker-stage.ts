@@ -9,6 +9,12 @@ import { makeRecord } from './records.ts';
 
 const WAIT_MS = 4_000;
 
+export interface StageOptions {
+  /** Of the images. */
+  readonly tag?: string;
+  readonly isWanted?: (process: ProcessSpec) => boolean;
+}
+
 /** The Docker platform on an engine that only pretends, with one volume that has one copy. */
 export class DockerStage {
   readonly platform: DockerPlatform;
@@ -16,11 +22,13 @@ export class DockerStage {
   readonly changes: ProcessChange[] = [];
   readonly warnings: string[] = [];
   /** Which of its processes there should be. */
-  isWanted: (process: ProcessSpec) => boolean = () => true;
+  isWanted: (process: ProcessSpec) => boolean;
   readonly #waiters = new Set<() => void>();
 
-  private constructor(engine: FakeEngine, record: VolumeRecord, tag: string) {
+  private constructor(engine: FakeEngine, record: VolumeRecord, options: StageOptions) {
+    const { tag = '1', isWanted = () => true } = options;
     this.record = record;
+    this.isWanted = isWanted;
     const node: NodeRecord = {
       ...{ name: 'node1', number: 1, isPrepared: true, isCordoned: false, isDraining: false },
     };
@@ -48,9 +56,8 @@ export class DockerStage {
     });
   }
 
-  /** @param tag of the images */
-  static async open(engine: FakeEngine, tag = '1'): Promise<DockerStage> {
-    const stage = new DockerStage(engine, makeRecord({ copyCount: 1 }), tag);
+  static async open(engine: FakeEngine, options: StageOptions = {}): Promise<DockerStage> {
+    const stage = new DockerStage(engine, makeRecord({ copyCount: 1 }), options);
     await stage.platform.open();
     return stage;
   }

@@ -12,7 +12,9 @@ export interface FakeContainer {
   /** By network. */
   readonly addresses: Map<string, string>;
   log: string;
+  startedAt: string;
   finishedAt: string;
+  readonly networkMode: string;
   readonly waiters: ((code: number) => void)[];
 }
 
@@ -109,6 +111,7 @@ export class FakeEngine {
     const container = this.containers.get(id);
     if (container === undefined || container.state === 'running') return;
     container.state = 'running';
+    container.startedAt = new Date().toISOString();
     this.#tell('start', container);
     if (container.labels['io.keelson.role'] === 'job') this.end(id, 0);
     else this.say(id, 'ready 10.0.0.1:3260');
@@ -178,8 +181,9 @@ export class FakeEngine {
   #list(query: URLSearchParams): unknown {
     return [...this.containers.values()]
       .filter(({ labels }) => isAskedFor(labels, query))
-      .map(({ id, labels, state, created, addresses }) => ({
+      .map(({ id, labels, state, created, addresses, networkMode }) => ({
         ...{ Id: id, Labels: labels, State: state, Created: created },
+        HostConfig: { NetworkMode: networkMode },
         NetworkSettings: {
           Networks: Object.fromEntries(
             [...addresses].map(([network, IPAddress]) => [network, { IPAddress }]),
@@ -195,15 +199,22 @@ export class FakeEngine {
       return [409, { message: `Conflict. The container name "/${name}" is already in use` }];
     }
     this.#lastId += 1;
-    const id = `c${this.#lastId}`.padEnd(64, '0');
-    const { Labels: labels = {}, NetworkingConfig: network } = body as {
+    const {
+      Labels: labels = {},
+      NetworkingConfig: network,
+      HostConfig,
+    } = body as {
       Labels?: Record<string, string>;
       NetworkingConfig?: { EndpointsConfig: Record<string, Endpoint> };
+      HostConfig?: { NetworkMode?: string };
     };
+    const id = `${labels['io.keelson.role']}${this.#lastId}`.padEnd(64, '-');
+    const networkMode = HostConfig?.NetworkMode ?? '';
     const endpoints = Object.entries(network?.EndpointsConfig ?? {});
     const addresses = new Map(endpoints.map(([name, endpoint]) => [name, addressOf(endpoint)]));
     this.containers.set(id, {
-      ...{ id, name, labels, state: 'created', log: '', finishedAt: NEVER, addresses },
+      ...{ id, name, labels, state: 'created', log: '', addresses, networkMode },
+      ...{ startedAt: NEVER, finishedAt: NEVER },
       ...{ created: this.#lastId, waiters: [] },
     });
     return [201, { Id: id }];
@@ -211,7 +222,8 @@ export class FakeEngine {
 
   #carryOutContainer(call: Call, container: FakeContainer): ['stream' | number, unknown?] {
     const { method, parts, response } = call;
-    const { id, name, labels, state, finishedAt: FinishedAt } = container;
+    const { id, name, labels, state } = container;
+    const { startedAt: StartedAt, finishedAt: FinishedAt } = container;
     if (method === 'DELETE') {
       this.end(id);
       this.containers.delete(id);
@@ -221,20 +233,35 @@ export class FakeEngine {
     switch (parts[2]) {
       case 'start':
         if (state === 'running') return [304];
+        if (!this.#hasNetwork(container)) {
+          return [409, { message: 'cannot join network of a non running container' }];
+        }
         this.begin(id);
         return [204];
       case 'stop':
         if (state !== 'running') return [304];
         this.end(id, 0);
         return [204];
+      case 'kill':
+        if (state !== 'running') return [409, { message: 'it is not running' }];
+        this.end(id);
+        return [204];
       case 'json':
-        return [200, { Id: id, Name: name, Config: { Labels: labels }, State: { FinishedAt } }];
+        return [
+          200,
+          { Id: id, Name: name, Config: { Labels: labels }, State: { StartedAt, FinishedAt } },
+        ];
       case 'wait':
         container.waiters.push((StatusCode) => response.end(JSON.stringify({ StatusCode })));
         return ['stream'];
       default:
         return this.#openLog(call, container);
     }
+  }
+
+  #hasNetwork({ networkMode }: FakeContainer): boolean {
+    const [kind, of = ''] = networkMode.split(':');
+    return kind !== 'container' || this.containers.get(of)?.state === 'running';
   }
 
   #openLog({ query, response }: Call, { id, log, state }: FakeContainer): ['stream'] {

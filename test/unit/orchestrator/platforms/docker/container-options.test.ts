@@ -6,11 +6,13 @@ import { processesOf } from '../../../../../orchestrator/plan/processes.ts';
 import {
   controllerOptions,
   eraseCopyOptions,
+  holderOptions,
   networkOptions,
   prepareNodeOptions,
   replicaOptions,
 } from '../../../../../orchestrator/platforms/docker/container-options.ts';
 import { privateNetworks } from '../../../../../orchestrator/platforms/docker/private-networks.ts';
+import { publishedAddresses } from '../../../../../orchestrator/platforms/docker/published-addresses.ts';
 import { makeRecord } from '../../support/records.ts';
 
 const networks = privateNetworks('10.213', () => 1);
@@ -26,9 +28,12 @@ const record = makeRecord({ copyCount: 1, slot: 4 });
 const [replica, controller] = processesOf(record) as [ReplicaProcess, ControllerProcess];
 const all = [
   replicaOptions(CONTEXT, replica, NODE),
-  controllerOptions(CONTEXT, controller, { node: 'node1', instanceId: '0123456789' }),
+  controllerOptions(CONTEXT, controller, {
+    ...{ node: 'node1', instanceId: '0123456789', holder: 'cafe' },
+  }),
   prepareNodeOptions(CONTEXT, NODE),
   eraseCopyOptions(CONTEXT, NODE, record.spec),
+  holderOptions(CONTEXT, controller, 'node1'),
 ];
 
 test('no container has a privilege that it does not need', () => {
@@ -68,6 +73,31 @@ test('a controller has a name of its own for each run, and finds the registry at
     '--registry http://10.213.4.1:5705 --instance-id 0123456789',
   );
   expect(host?.Mounts).toBeUndefined();
+});
+
+test('a controller is in the network of its holder, which has the address and no secret', () => {
+  const { HostConfig: host, NetworkingConfig: own } = all[1] ?? {};
+  expect(host?.NetworkMode).toBe('container:cafe');
+  expect(own).toBeUndefined();
+  const { NetworkingConfig: network, Env: environment } = all[4] ?? {};
+  expect(network?.EndpointsConfig?.['keelson-default.demo']?.IPAMConfig).toEqual({
+    IPv4Address: '10.213.4.2',
+  });
+  expect(environment).toBeUndefined();
+});
+
+test('where ports are published, those of a controller are published by its holder', () => {
+  const published = publishedAddresses({
+    addressOf: () => '192.0.2.1',
+    numberOf: () => 1,
+    controllerNode: () => 'node1',
+  });
+  const context = { ...CONTEXT, published };
+  const run = { node: 'node1', instanceId: '0123456789', holder: 'cafe' };
+  expect(controllerOptions(context, controller, run).HostConfig?.PortBindings).toBeUndefined();
+  expect(holderOptions(context, controller, 'node1').HostConfig?.PortBindings).toMatchObject({
+    '3260/tcp': [{ HostIp: '192.0.2.1', HostPort: '13264' }],
+  });
 });
 
 test('a network belongs to one volume', () => {

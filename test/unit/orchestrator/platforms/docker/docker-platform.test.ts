@@ -65,7 +65,7 @@ test('a process that is stopped while it starts is not left running', async () =
 
 test('I7 a controller whose start has no answer does not count as gone, and is found later', async () => {
   stage = await DockerStage.open(engine);
-  const start = hold('after', /^start/);
+  const start = hold('after', /^start controller/);
   stage.platform.start(stage.controller);
   await start.reached;
   const first = idOf(controllers('running'));
@@ -230,7 +230,7 @@ test('a spare of other images than those of this orchestrator is made anew', asy
   await stage.until(() => controllers('created').length === 1);
   const [old] = controllers('created');
   stage.platform.kill();
-  stage = await DockerStage.open(engine, '2');
+  stage = await DockerStage.open(engine, { tag: '2' });
   await stage.until(() => !engine.containers.has(old?.id ?? ''));
   await stage.until(() => controllers('created').length === 1);
   expect(controllers('running')).toHaveLength(1);
@@ -269,16 +269,15 @@ test.each(['controller', 'replica'] as const)(
   },
 );
 
-test('a controller whose address is still taken starts in the same container later', async () => {
+test('a replica whose address somebody has starts in the same container later', async () => {
   stage = await DockerStage.open(engine);
-  let refusals = 0;
-  engine.refuse = (call) => {
-    if (!call.startsWith('start') || refusals === 3) return undefined;
-    refusals += 1;
-    return [403, 'Address already in use'];
-  };
-  await stage.up(stage.controller);
-  expect(engine.calls.filter((call) => call.startsWith('create k-default.demo-c'))).toHaveLength(1);
+  engine.refuse = (call) =>
+    call.startsWith('start') ? [403, 'Address already in use'] : undefined;
+  stage.platform.start(stage.replica);
+  await stage.until(() => stage.exits().length === 1);
+  engine.refuse = () => undefined;
+  await stage.up(stage.replica);
+  expect(engine.calls.filter((call) => call.startsWith('create k-default.demo-r'))).toHaveLength(1);
 });
 
 test('a stop of what runs on an engine that is away is over at once, and carried out later', async () => {

@@ -19,12 +19,15 @@ const down = (state: string) => ({ state, isLive: false });
 const replica = { role: 'replica', key: 'default/a r1' };
 
 function summary(containers: readonly Listed[], isWanted = () => true) {
-  const { live, spares, idle, ended, orphans } = takeInventory(containers, isWanted);
+  const { live, spares, idle, ended, holders, orphans } = takeInventory(containers, isWanted);
   const ids = (found: readonly { id: string }[]) => found.map(({ id }) => id);
-  return { live: ids(live), spares: ids(spares), idle: ids(idle), ended: ids(ended), orphans };
+  return {
+    ...{ live: ids(live), spares: ids(spares), idle: ids(idle), ended: ids(ended) },
+    ...{ holders: ids(holders), orphans },
+  };
 }
 
-const NOTHING = { live: [], spares: [], idle: [], ended: [], orphans: [] };
+const NOTHING = { live: [], spares: [], idle: [], ended: [], holders: [], orphans: [] };
 
 test.each<[string, Listed[], Partial<ReturnType<typeof summary>>]>([
   ['a controller that runs', [listed('x')], { live: ['x'] }],
@@ -39,6 +42,11 @@ test.each<[string, Listed[], Partial<ReturnType<typeof summary>>]>([
   ['a replica that runs', [listed('x', replica)], { live: ['x'] }],
   ['a replica that has ended', [listed('x', { ...replica, ...down('exited') })], { idle: ['x'] }],
   ['one never started', [listed('x', { ...replica, ...down('created') })], { idle: ['x'] }],
+  [
+    'a controller and what holds its address',
+    [listed('a'), listed('b', { role: 'holder' })],
+    { live: ['a'], holders: ['b'] },
+  ],
   ['a job', [listed('x', { role: 'job' })], { orphans: ['x'] }],
 ])('what is there, is sorted: %s', (_, containers, expected) => {
   expect(summary(containers)).toEqual({ ...NOTHING, ...expected });
