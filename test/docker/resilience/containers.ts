@@ -19,6 +19,21 @@ export const CONTAINER_SCENARIOS: readonly Scenario[] = [
     },
   },
   {
+    name: 'kill-holder',
+    title: 'what holds the address of the controller is killed: both are made anew',
+    isCore: true,
+    stallLimitMs: 25_000,
+    async run(stage) {
+      const holder = await stage.holder();
+      await stage.recoversFrom(() => holder.kill());
+      const controller = await stage.controller();
+      // At once, so that neither finds the other.
+      await stage.recoversFrom(() =>
+        Promise.all([stage.holder().then((again) => again.kill()), controller.kill()]),
+      );
+    },
+  },
+  {
     name: 'stop-replicas',
     title: 'docker stop of each replica: it is started again on its own node',
     stallLimitMs: 5_000,
@@ -122,7 +137,7 @@ export const CONTAINER_SCENARIOS: readonly Scenario[] = [
     stallLimitMs: 60_000,
     async run(stage) {
       const before = await stage.generation();
-      const { id } = await stage.controller();
+      const { id } = await stage.holder();
       await disconnect(stage, id);
       await stage.volume.whenBusy();
       await stage.recovers(before - 1);
@@ -171,15 +186,19 @@ export const CONTAINER_SCENARIOS: readonly Scenario[] = [
   },
   {
     name: 'docker-restart',
-    title: 'docker restart of the controller and of a replica: nobody is started twice',
+    title: 'docker restart of a replica, the controller and its holder: nobody is started twice',
     stallLimitMs: 25_000,
     async run(stage) {
       const [node = ''] = await stage.nodes();
       const replica = await stage.replica(node);
       await stage.recoversFrom(() => replica.restart());
       const controller = await stage.controller();
-      // It may find its address taken by the one that the orchestrator started meanwhile.
+      // It may find its port taken by the one that the orchestrator started meanwhile.
       await stage.recoversFrom(() => controller.restart().catch(() => undefined));
+      const holder = await stage.holder();
+      // It may be removed under it.
+      await stage.recoversFrom(() => holder.restart().catch(() => undefined));
+      expect(await stage.running('holder')).toHaveLength(1);
       expect(await stage.running('controller')).toHaveLength(1);
       expect(await stage.running('replica')).toHaveLength(3);
     },

@@ -14,6 +14,11 @@ const ABSENCES: readonly Absence[] = [
     fault: async (stage) => (await stage.controller()).kill(),
   },
   {
+    name: 'holder',
+    what: 'what holds the address of the controller was restarted',
+    fault: async (stage) => (await stage.holder()).restart(),
+  },
+  {
     name: 'replica',
     what: 'a replica was killed',
     fault: async (stage) => {

@@ -1,5 +1,8 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import { LABELS } from '../../../orchestrator/platforms/docker/container-labels.ts';
+import {
+  type ContainerRole,
+  LABELS,
+} from '../../../orchestrator/platforms/docker/container-labels.ts';
 import { eventually } from '../../support/child.ts';
 import { LoadedStage } from '../../support/loaded-stage.ts';
 import type { Report } from '../../support/report.ts';
@@ -50,12 +53,17 @@ export class Stage extends LoadedStage {
     return this.container(await this.installation.controllerOf(this.volume.name));
   }
 
+  /** What has the address of its controllers. */
+  async holder() {
+    return this.container(await this.installation.holderOf(this.volume.name));
+  }
+
   async replica(node: string) {
     return this.container(await this.installation.replicaOf(this.volume.name, node));
   }
 
   /** The containers of this role in which something runs. */
-  async running(role: 'controller' | 'replica'): Promise<string[]> {
+  async running(role: ContainerRole): Promise<string[]> {
     const found = await this.installation.containers(this.volume.name);
     return found
       .filter(({ State, Labels }) => State === 'running' && Labels[LABELS.role] === role)

@@ -137,6 +137,11 @@ export class DockerInstallation implements VolumeHost {
     return this.#running(volume, { [LABELS.role]: 'controller' });
   }
 
+  /** Of the one that has its address. */
+  async holderOf(volume: VolumeName): Promise<string> {
+    return this.#running(volume, { [LABELS.role]: 'holder' });
+  }
+
   async replicaOf(volume: VolumeName, node: string): Promise<string> {
     return this.#running(volume, { [LABELS.role]: 'replica', [LABELS.node]: node });
   }
