@@ -50,6 +50,10 @@ unshare --mount --pid --fork --kill-child --mount-proc "$@" \\
 for group in /sys/fs/cgroup/"$cgroup" /sys/fs/cgroup/*/"$cgroup"; do
   if [ -d "$group" ]; then find "$group" -depth -type d -exec rmdir {} ';'; fi
 done
+# Bridges of networks that nobody removed, unless they have gone with the host's own namespace.
+if [ $# -eq 0 ]; then
+  ip -brief link show type bridge | while read -r bridge _; do ip link delete "$bridge"; done
+fi
 rm -rf "$directory"
 `;
 
