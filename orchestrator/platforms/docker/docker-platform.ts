@@ -211,12 +211,13 @@ export class DockerPlatform implements Platform {
     }
   }
 
-  /** A controller runs once in a container: whoever starts one again (docker restart) is in the way. */
+  /** A controller runs once in a container: one that somebody starts again (docker restart) has to go. */
   #onForeignStart(id: string, labels: ContainerLabels): void {
     const { [LABELS.role]: role, [LABELS.key]: key = '', [LABELS.node]: node = '' } = labels;
     const run = this.#runs.get(key);
-    if (role !== 'controller' || run === undefined || run.state === 'down') return;
-    if (run.containerId === id || this.#containers.isKept(key, id)) return;
+    if (role !== 'controller' || run === undefined) return;
+    const isOurs = run.state !== 'down' && run.containerId === id;
+    if (isOurs || this.#containers.isKept(key, id)) return;
     this.#containers.discard(this.#nodes.engineOf(node), id);
   }
 

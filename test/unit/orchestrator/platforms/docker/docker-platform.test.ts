@@ -136,6 +136,17 @@ test('a controller that somebody starts again beside the present one is removed'
   expect(controllers('running')).toHaveLength(1);
 });
 
+test('a controller that somebody starts again while there is none is removed', async () => {
+  stage = await DockerStage.open(engine);
+  await stage.up(stage.controller);
+  const first = idOf(controllers('running'));
+  engine.end(first);
+  await stage.until(() => stage.stateOf(stage.controller) === 'down');
+  engine.begin(first);
+  await stage.until(() => !engine.containers.has(first));
+  await stage.up(stage.controller);
+});
+
 test('a list that a start overtook says nothing about that process', async () => {
   stage = await DockerStage.open(engine);
   await stage.up(stage.replica);
