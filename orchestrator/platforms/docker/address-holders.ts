@@ -22,6 +22,8 @@ export class AddressHolders {
   readonly #log: Log;
   /** By process key: those that run, as far as we know. */
   readonly #known = new Map<string, Holder>();
+  /** Those that are looked at before they are used again, by process key. */
+  readonly #doubted = new Set<string>();
 
   constructor(options: {
     readonly context: ContainerContext;
@@ -49,26 +51,34 @@ export class AddressHolders {
     const { key } = spec;
     const options = holderOptions(this.#context, spec, node);
     const recipe = recipeOf(options);
+    const engine = this.#nodes.engineOf(node);
     const known = this.#known.get(key);
-    if (known?.node === node && known.recipe === recipe) return;
+    if (known?.node === node && known.recipe === recipe) {
+      const isDoubted = this.#doubted.delete(key);
+      if (!isDoubted || (await engine.runningSinceMs(known.id)) !== undefined) return;
+    }
     this.#known.delete(key);
     if (known !== undefined && known.node !== node) this.#discard(known);
-    const engine = this.#nodes.engineOf(node);
     const id = await engine.create(withRecipe(options, recipe));
     const holder = { id, key, node, recipe };
     this.#known.set(key, holder); // before the start, so that no end is missed
     try {
       await engine.start(id);
     } catch (error) {
-      this.doubt(key);
+      this.forget(key);
       this.#discard(holder);
       throw error;
     }
   }
 
-  /** It may not be what we take it for: the next start makes another. */
+  /** A controller could not be started, which may be because of it. */
   doubt(key: string): void {
+    if (this.#known.has(key)) this.#doubted.add(key);
+  }
+
+  forget(key: string): void {
     this.#known.delete(key);
+    this.#doubted.delete(key);
   }
 
   /** A container has ended or was removed. */
@@ -123,7 +133,7 @@ export class AddressHolders {
     try {
       const engine = this.#nodes.engineOf(node);
       const [own = 0, controllers = own] = await Promise.all(
-        [id, run.containerId ?? id].map((container) => engine.startedAtMs(container)),
+        [id, run.containerId ?? id].map((container) => engine.runningSinceMs(container)),
       );
       if (own > controllers) this.#cutOff(run);
     } catch {

@@ -344,7 +344,7 @@ export class DockerPlatform implements Platform {
   #forget(key: string): void {
     this.#runs.forget(key);
     this.#containers.forget(key);
-    this.#holders.doubt(key);
+    this.#holders.forget(key);
     this.#activity.forget(key);
   }
 

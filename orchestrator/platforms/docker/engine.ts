@@ -241,11 +241,11 @@ export class Engine {
     });
   }
 
-  /** When a container was last started, in Unix milliseconds; undefined when it is not there. */
-  async startedAtMs(id: string): Promise<number | undefined> {
+  /** When a container was started, in Unix milliseconds; undefined when it does not run. */
+  async runningSinceMs(id: string): Promise<number | undefined> {
     return this.#try(`inspect container ${id.slice(0, 12)}`, async () => {
       const found = await this.#docker.getContainer(id).inspect().catch(unless(404));
-      return found === undefined ? undefined : Date.parse(found.State.StartedAt);
+      return found?.State.Running === true ? Date.parse(found.State.StartedAt) : undefined;
     });
   }
 

@@ -249,7 +249,10 @@ export class FakeEngine {
       case 'json':
         return [
           200,
-          { Id: id, Name: name, Config: { Labels: labels }, State: { StartedAt, FinishedAt } },
+          {
+            ...{ Id: id, Name: name, Config: { Labels: labels } },
+            State: { StartedAt, FinishedAt, Running: state === 'running' },
+          },
         ];
       case 'wait':
         container.waiters.push((StatusCode) => response.end(JSON.stringify({ StatusCode })));

@@ -128,14 +128,27 @@ test('an address that somebody has is asked for again by the next start', async 
   await stage.up(stage.controller);
 });
 
-test('a holder that a controller cannot be started with is made anew', async () => {
-  engine.refuse = (call) =>
-    call.startsWith('start controller') ? [404, 'no such network'] : undefined;
+test('a holder stays when a controller cannot be started for another reason', async () => {
+  engine.refuse = (call) => (call.startsWith('start controller') ? [404, 'no image'] : undefined);
   stage.platform.start(stage.controller);
   await stage.until(() => stage.exits().length === 1);
   const holder = running('holder');
   engine.refuse = () => undefined;
   await stage.up(stage.controller);
+  expect(running('holder')).toBe(holder);
+});
+
+test('a holder of whose end nothing was told is found out by the start that fails', async () => {
+  await stage.up(stage.controller);
+  await stage.until(() => spares().length === 1);
+  const holder = running('holder');
+  engine.end(holder.id, 137, { isSilent: true });
+  engine.end(running('controller').id);
+  await stage.until(() => stage.stateOf(stage.controller) === 'down');
+  stage.platform.start(stage.controller);
+  await stage.until(() => stage.exits().length === 2);
+  expect(stage.exits()[1]).toContain('cannot join network');
+  await upAgain();
   expect(running('holder').id).not.toBe(holder.id);
 });
 
