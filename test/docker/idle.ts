@@ -17,8 +17,8 @@ import { Orchestrator, type OrchestratorOptions } from './support/orchestrator.t
 const HELP = `npm run bench:idle -- [--volumes 50] [--json build/idle.json]
 
 What volumes in three copies cost on one engine while nobody uses them: CPU of the orchestrator, of
-controllers, replicas and the engine, memory, and how long the orchestrator takes to look at all of
-them. Needs root, docker.io and 350 MiB of memory a volume.
+controllers, replicas, holders and the engine, memory, and how long the orchestrator takes to look at
+all of them. Needs root, docker.io and 350 MiB of memory a volume.
 `;
 
 /** After the last volume was made: caches settle, file systems write back. */
@@ -132,6 +132,7 @@ async function idleCpu(orchestrator: Orchestrator): Promise<Record<string, numbe
     ['orchestrator', all.filter(isOwn)],
     ['controllers', all.filter((found) => !isOwn(found) && /controller/.test(found.command))],
     ['replicas', all.filter(({ command }) => /--replica-id/.test(command))],
+    ['holders', all.filter(({ command }) => /^\/usr\/bin\/sleep infinity/.test(command))],
     ['engine', all.filter(({ command }) => /^\S*(dockerd|containerd)/.test(command))],
   ];
   const before = groups.map(([, group]) => cpuOf(group));
