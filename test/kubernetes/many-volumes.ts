@@ -30,7 +30,8 @@ const VOLUME_NAMESPACE = 'bench';
 const NODE_NAMES = ['n1', 'n2', 'n3', 'n4'];
 const AT_ONCE = 16;
 const LIMIT_MS = 600_000;
-const SETTLE_MS = 20_000;
+/** Statuses and Events come at a pace of their own, after the volumes. */
+const SETTLE_MS = 60_000;
 const IDLE_MS = 30_000;
 const CORDONS = 5;
 /** To show all of them costs something, too. */
