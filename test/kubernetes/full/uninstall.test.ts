@@ -15,27 +15,31 @@ interface VolumeObject {
 
 test('what is uninstalled leaves the data and says where; installed again, it serves all of it', async () => {
   const { tag } = currentSuite();
-  const before = await Installation.connect();
+  const installation = await Installation.connect();
   const name = 'kept';
-  const volume = await VerifiedVolume.create(before, { namespace: NAMESPACE, name });
-  await volume.fill();
-  volume.start();
-  await volume.whenBusy(200);
-  await volume.rest();
-  await uninstall(tag);
-  expect(await find('namespace', SYSTEM)).toBeUndefined();
-  const { status } = await get<VolumeObject>('volumes.keelson.io', name, NAMESPACE);
-  const nodes = volume.view.copies.map(({ node }) => node).toSorted();
-  expect(status.copies.map(({ node }) => node).toSorted()).toEqual(nodes);
-  for (const node of nodes) {
-    expect(existsSync(copyDirectoryOf(before.harness, volume.view, node))).toBe(true);
+  const volume = await VerifiedVolume.create(installation, { namespace: NAMESPACE, name });
+  try {
+    await volume.fill();
+    volume.start();
+    await volume.whenBusy(200);
+    await volume.rest();
+    await uninstall(tag);
+    expect(await find('namespace', SYSTEM)).toBeUndefined();
+    const { status } = await get<VolumeObject>('volumes.keelson.io', name, NAMESPACE);
+    const nodes = volume.view.copies.map(({ node }) => node).toSorted();
+    expect(status.copies.map(({ node }) => node).toSorted()).toEqual(nodes);
+    for (const node of nodes) {
+      expect(existsSync(copyDirectoryOf(installation.harness, volume.view, node))).toBe(true);
+    }
+    await install(tag);
+    await installation.reconnect();
+    const view = await installation.whenHealthy({ namespace: NAMESPACE, name });
+    expect(view.copies.map(({ node }) => node).toSorted()).toEqual(nodes);
+    // Where the PersistentVolumes say that it is: they cannot be changed.
+    expect(view.portal).toBe(volume.view.portal);
+    await volume.checkCopies();
+    expect([...volume.ioErrors]).toEqual([]);
+  } finally {
+    await volume.remove(); // one that is in use holds its namespace up
   }
-  const after = await install(tag);
-  const view = await after.whenHealthy({ namespace: NAMESPACE, name });
-  expect(view.copies.map(({ node }) => node).toSorted()).toEqual(nodes);
-  // Where the PersistentVolumes say that it is: they cannot be changed.
-  expect(view.portal).toBe(volume.view.portal);
-  await volume.checkCopies();
-  expect([...volume.ioErrors]).toEqual([]);
-  await volume.remove();
 });

@@ -50,11 +50,11 @@ const POD_LIMIT_MS = 60_000;
 
 /** Keelson as it runs in the cluster, for whoever is in the cluster's network. */
 export class Installation implements VolumeHost {
-  readonly api: ApiClient;
+  #api: ApiClient;
   #harness: Harness | undefined;
 
   private constructor(api: ApiClient) {
-    this.api = api;
+    this.#api = api;
   }
 
   /** Waits until the pod that leads answers. */
@@ -73,6 +73,15 @@ export class Installation implements VolumeHost {
       },
       { withinMs: ANSWER_LIMIT_MS, everyMs: 200 },
     );
+  }
+
+  get api(): ApiClient {
+    return this.#api;
+  }
+
+  /** Installed anew, it has another address and another token. */
+  async reconnect(): Promise<void> {
+    this.#api = (await Installation.connect()).api;
   }
 
   /** The machines below it. */
