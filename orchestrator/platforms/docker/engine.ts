@@ -200,9 +200,11 @@ export class Engine {
   async runJob(options: ContainerCreateOptions): Promise<JobResult> {
     const id = await this.create(options);
     try {
-      const ended = this.#docker.getContainer(id).wait({ condition: 'next-exit' });
       await this.start(id);
-      const { StatusCode: exitCode } = await this.#try(`run ${options.name}`, () => ended);
+      // Not its next exit: a short job may have ended before the engine hears that somebody waits.
+      const { StatusCode: exitCode } = await this.#try(`run ${options.name}`, () =>
+        this.#docker.getContainer(id).wait({ condition: 'not-running' }),
+      );
       return { exitCode, sentence: exitCode === 0 ? undefined : await this.lastWords(id) };
     } finally {
       await this.remove(id);
