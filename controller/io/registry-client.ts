@@ -34,12 +34,12 @@ const MAX_ANSWER_BYTES = 1024 * 1024;
 
 /**
  * On Kubernetes one of several orchestrators answers at this address, chosen anew for every
- * connection; for a while after its node died a dead one may be chosen. A lost SYN is sent again
- * after 1 s: whoever has not answered by then is away.
+ * connection; for a while after its node died a dead one may be chosen. Within a cluster a connection
+ * takes a millisecond, and writes wait for the answer: whoever has not answered by then is away.
  */
-const CONNECT_MS = 1_000;
-/** With one orchestrator of two away, one time in sixteen is not enough. */
-const CONNECT_TRIES = 4;
+const CONNECT_MS = 500;
+/** With one orchestrator of two away, one time in thirty-two is not enough. */
+const CONNECT_TRIES = 5;
 
 /**
  * A wait for the next registration is silent for a minute. If its peer dies with its node, nothing
