@@ -10,7 +10,11 @@ import { dockerodeOptions, type EngineAddress } from './engine-address.ts';
 import { explainEngineError, statusOf } from './explain-engine-error.ts';
 
 /** A call that takes longer counts as failed; it may still happen, and a later look sees it. */
-const CALL_TIMEOUT_MS = 30_000;
+const CALL_TIMEOUT_MS = 20_000;
+
+/** How often, and how far apart, it is looked whether a container that is being removed is gone. */
+const MAX_REMOVAL_LOOKS = 200;
+const REMOVAL_LOOK_MS = 50;
 
 /** A container that is asked to stop has this long before it is killed; it fsyncs meanwhile. */
 const STOP_GRACE_SECONDS = 10;
@@ -143,8 +147,13 @@ export class Engine {
       const container = this.#docker.getContainer(id);
       await container.remove({ force: true, v: false }).catch(async (error: unknown) => {
         if (statusOf(error) !== 409) return unless(404)(error);
-        // Somebody else is at it: its name is free when that is through.
-        await container.wait({ condition: 'removed' }).catch(unless(404));
+        // Somebody else is at it: its name is free when that is through. Looked for, not waited for:
+        // an engine may forget who waits for a removal that is just ending.
+        for (let triesLeft = MAX_REMOVAL_LOOKS; triesLeft > 0; triesLeft -= 1) {
+          if ((await container.inspect().catch(unless(404))) === undefined) return;
+          await sleep(REMOVAL_LOOK_MS);
+        }
+        throw error;
       });
     });
   }
