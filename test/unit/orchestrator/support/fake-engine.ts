@@ -14,6 +14,7 @@ export interface FakeContainer {
   log: string;
   startedAt: string;
   finishedAt: string;
+  exitCode?: number;
   readonly networkMode: string;
   readonly waiters: ((code: number) => void)[];
 }
@@ -100,6 +101,7 @@ export class FakeEngine {
     const container = this.containers.get(id);
     if (container === undefined || container.state === 'exited') return;
     container.state = 'exited';
+    container.exitCode = exitCode;
     container.finishedAt = new Date().toISOString();
     for (const stream of this.#logs.get(id) ?? []) stream.end();
     for (const waiter of container.waiters.splice(0)) waiter(exitCode);
@@ -255,6 +257,7 @@ export class FakeEngine {
           },
         ];
       case 'wait':
+        if (state === 'exited') return [200, { StatusCode: container.exitCode }];
         container.waiters.push((StatusCode) => response.end(JSON.stringify({ StatusCode })));
         return ['stream'];
       default:
