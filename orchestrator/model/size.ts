@@ -38,7 +38,7 @@ export function parseSize(text: string): number {
     throw invalid(text, 'expected a number of GiB or a quantity such as 15Gi, 512Mi or 1T');
   }
   // Rounded up to whole blocks: `500M` is no multiple of 4096 bytes, and nobody wants less.
-  const sizeBytes = Math.ceil((Number(match[1]) * unitBytes) / BLOCK_BYTES) * BLOCK_BYTES;
+  const sizeBytes = roundUpToBlocks(Number(match[1]) * unitBytes);
   if (sizeBytes < MIN_VOLUME_BYTES || sizeBytes > MAX_VOLUME_BYTES) {
     throw invalid(
       text,
@@ -46,6 +46,10 @@ export function parseSize(text: string): number {
     );
   }
   return sizeBytes;
+}
+
+export function roundUpToBlocks(sizeBytes: number): number {
+  return Math.ceil(sizeBytes / BLOCK_BYTES) * BLOCK_BYTES;
 }
 
 /** The size in the largest binary unit that keeps it short: `1GiB`, `1.5GiB`, `976.6KiB`. */

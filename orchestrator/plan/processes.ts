@@ -67,6 +67,12 @@ export function processesOf(record: VolumeRecord): ProcessSpec[] {
   return [...replicas, controller];
 }
 
+/** The processes of all these volumes, by key. */
+export function processesByKey(records: readonly VolumeRecord[]): ReadonlyMap<string, ProcessSpec> {
+  const processes = records.flatMap(processesOf);
+  return new Map(processes.map((process) => [process.key, process]));
+}
+
 function nodesByState({ membership }: VolumeRecord): string[] {
   const copies = Object.values(membership.copies);
   const inSync = copies.filter(({ state }) => state === 'in-sync');

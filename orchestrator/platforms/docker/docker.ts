@@ -1,7 +1,7 @@
 import { assert } from '../../../replica/common/assert.ts';
 import { KeelsonError } from '../../../replica/common/errors.ts';
 import { addressOf } from '../../model/volume.ts';
-import { type ProcessSpec, processesOf } from '../../plan/processes.ts';
+import { processesByKey } from '../../plan/processes.ts';
 import type { Registry } from '../../registry/registry.ts';
 import type { PlatformKind } from '../platform-kind.ts';
 import { Root } from '../root.ts';
@@ -57,7 +57,7 @@ export function docker(options: DockerOptions): PlatformKind {
           published: advertise === undefined ? undefined : published,
         },
         ...{ nodes, nodeRecords: registry.nodes, log, onChange },
-        wanted: () => wantedProcesses(registry),
+        wanted: () => processesByKey(registry.list()),
         openDoor: (gateway) => api.openDoor(advertise ?? gateway),
         closeDoor: (gateway) => {
           if (advertise === undefined) api.closeDoor(gateway);
@@ -74,11 +74,6 @@ export function docker(options: DockerOptions): PlatformKind {
     },
     close: () => root.close(),
   };
-}
-
-function wantedProcesses(registry: Registry): ReadonlyMap<string, ProcessSpec> {
-  const processes = registry.list().flatMap(processesOf);
-  return new Map(processes.map((process) => [process.key, process]));
 }
 
 /** One engine that is away is an outage to live with; all of them are a mistake to be told. */

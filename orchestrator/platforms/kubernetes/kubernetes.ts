@@ -12,7 +12,7 @@ import { NAMESPACES, NODES, RULES, VOLUMES } from '../../kubernetes/resources.ts
 import { explainChange } from '../../model/explain.ts';
 import { addressOf } from '../../model/volume.ts';
 import { startOperator } from '../../operator/operator.ts';
-import { type ProcessSpec, processesOf } from '../../plan/processes.ts';
+import { processesByKey } from '../../plan/processes.ts';
 import { startProvisioner } from '../../provisioner/provisioner.ts';
 import { openKubeStore } from '../../registry/kube-store.ts';
 import { type RecordChange, Registry } from '../../registry/registry.ts';
@@ -101,7 +101,7 @@ export class KubernetesKind implements PlatformKind {
       ...this.#requireOpened().context,
       ...{ api: this.#client, log, onChange },
       nodes: () => registry.nodes,
-      wanted: () => wantedProcesses(registry),
+      wanted: () => processesByKey(registry.list()),
       onPrepared: (node) => registry.changeNode(node, { isPrepared: true }),
     });
     return this.#platform;
@@ -203,9 +203,4 @@ function tellChange({ before, after }: RecordChange, { events }: Installation): 
 /** As the Lease has it: the pod, and which start of its container. */
 function podOf(holder: string): string {
   return `pod ${holder.replace(/_[0-9a-f]*$/, '')}`;
-}
-
-function wantedProcesses(registry: Registry): ReadonlyMap<string, ProcessSpec> {
-  const processes = registry.list().flatMap(processesOf);
-  return new Map(processes.map((process) => [process.key, process]));
 }

@@ -3,10 +3,10 @@ import { MAX_VOLUME_BYTES } from '../../../replica/common/limits.ts';
 import type { Claim, StorageClass, VolumeObject } from '../../kubernetes/objects.ts';
 import { VOLUMES } from '../../kubernetes/resources.ts';
 import { decodeLabels, readPolicyLabels } from '../../model/labels.ts';
-import { formatQuantity, formatSize, MIN_VOLUME_BYTES } from '../../model/size.ts';
+import { formatQuantity, formatSize, MIN_VOLUME_BYTES, roundUpToBlocks } from '../../model/size.ts';
 import { readClassParameters } from './class-parameters.ts';
 import { annotationOf, CLAIM, CLAIM_UID, SELECTED_NODE, volumeNameOf } from './names.ts';
-import { parseQuantity, roundUpToBlocks } from './quantity.ts';
+import { parseQuantity } from './quantity.ts';
 
 const READ_WRITE_ONCE = 'ReadWriteOnce';
 

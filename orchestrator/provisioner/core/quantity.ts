@@ -1,5 +1,3 @@
-import { BLOCK_BYTES } from '../../../replica/common/limits.ts';
-
 /**
  * Sizes as claims and PersistentVolumes have them, which are no sizes of ours (model/size.ts): here a
  * bare number is bytes.
@@ -36,8 +34,4 @@ export function parseQuantity(text: string | undefined): number | undefined {
   const factor = SUFFIXES[suffix];
   if (digits === undefined || factor === undefined) return undefined;
   return Math.ceil(Number(`${digits}${exponent}`) * factor);
-}
-
-export function roundUpToBlocks(sizeBytes: number): number {
-  return Math.ceil(sizeBytes / BLOCK_BYTES) * BLOCK_BYTES;
 }

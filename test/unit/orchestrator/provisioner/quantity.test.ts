@@ -1,7 +1,5 @@
-import {
-  parseQuantity,
-  roundUpToBlocks,
-} from '../../../../orchestrator/provisioner/core/quantity.ts';
+import { roundUpToBlocks } from '../../../../orchestrator/model/size.ts';
+import { parseQuantity } from '../../../../orchestrator/provisioner/core/quantity.ts';
 
 test.each<[string, number | undefined]>([
   ['0', 0],
