@@ -1,3 +1,4 @@
+import { messageOf } from '../../../replica/common/errors.ts';
 import type { Scenario, Stage } from './scenario.ts';
 
 /** Longer than the silence of 3 s after which a copy counts as lost. */
@@ -236,13 +237,22 @@ export const CONTAINER_SCENARIOS: readonly Scenario[] = [
   },
 ];
 
-/** Cuts the container off for a while, and gives it the address that it had. */
+/**
+ * Cuts the container off for a while, and gives it the address that it had, unless the platform has
+ * done that by then.
+ */
 async function disconnect(stage: Stage, container: string): Promise<void> {
   const { network, address } = await networkOf(stage, container);
   await network.disconnect({ Container: container, Force: true });
   await stage.lasts(LONG_MS);
   const EndpointConfig = { IPAMConfig: { IPv4Address: address } };
-  await stage.act(() => network.connect({ Container: container, EndpointConfig }));
+  await stage.act(async () => {
+    try {
+      await network.connect({ Container: container, EndpointConfig });
+    } catch (error) {
+      if (!messageOf(error).includes('already exists in network')) throw error;
+    }
+  });
 }
 
 async function networkOf(stage: Stage, container: string) {
