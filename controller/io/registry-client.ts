@@ -34,11 +34,12 @@ const MAX_ANSWER_BYTES = 1024 * 1024;
 
 /**
  * On Kubernetes one of several orchestrators answers at this address, chosen anew for every
- * connection; for a while after its node died a dead one may be chosen. Within a cluster a connection
- * takes a millisecond, and writes wait for the answer: whoever has not answered by then is away.
+ * connection; for a while after its node died a dead one may be chosen. Writes wait for the answer, and
+ * within a cluster a connection takes a millisecond: so whoever has not answered by then counts as away
+ * and another one is asked, which gets twice as long, or slow networks would never be heard.
  */
-const CONNECT_MS = 500;
-/** With one orchestrator of two away, one time in thirty-two is not enough. */
+const FIRST_CONNECT_MS = 100;
+/** The last one gets 1.6 s. With one orchestrator of two away, one time in thirty-two is not enough. */
 const CONNECT_TRIES = 5;
 
 /**
@@ -49,6 +50,13 @@ const KEEP_ALIVE = { enable: true, initialDelay: 4_000, interval: 2_000, count: 
 
 /** While the registry is away nothing changes that it could tell. */
 const FOLLOW_RETRY_MS = 1_000;
+
+interface Question {
+  readonly method: string;
+  readonly url: URL;
+  readonly body: string;
+  readonly connectMs: number;
+}
 
 interface Waiting {
   readonly signal?: AbortSignal;
@@ -106,17 +114,18 @@ export class HttpRegistry implements Registry {
 
   /** As `#askOnce`, on another connection when one cannot be made: the question is asked once. */
   async #ask(method: string, url: URL, body = '', waiting: Waiting = {}): Promise<Answer> {
-    for (let triesLeft = CONNECT_TRIES - 1; ; triesLeft -= 1) {
+    for (let triesBefore = 0; ; triesBefore += 1) {
+      const connectMs = FIRST_CONNECT_MS * 2 ** triesBefore;
       try {
-        return await this.#askOnce({ method, url, body }, waiting);
+        return await this.#askOnce({ method, url, body, connectMs }, waiting);
       } catch (error) {
-        if (!(error instanceof NotConnected) || triesLeft === 0) throw error;
+        if (!(error instanceof NotConnected) || triesBefore + 1 === CONNECT_TRIES) throw error;
       }
     }
   }
 
   #askOnce(
-    { method, url, body }: { method: string; url: URL; body: string },
+    { method, url, body, connectMs }: Question,
     { signal, timeout = ANSWER_MS }: Waiting,
   ): Promise<Answer> {
     const { promise, resolve, reject } = Promise.withResolvers<Answer>();
@@ -141,7 +150,7 @@ export class HttpRegistry implements Registry {
       response.on('end', () => resolve({ status: response.statusCode ?? 0, body: text }));
       response.on('error', fail);
     });
-    asked.on('socket', (socket) => limitConnecting(asked, socket));
+    asked.on('socket', (socket) => limitConnecting(asked, socket, connectMs));
     asked.on('timeout', () => asked.destroy(new Error(`no answer within ${timeout} ms`)));
     asked.on('error', fail);
     asked.end(body);
@@ -149,8 +158,8 @@ export class HttpRegistry implements Registry {
   }
 }
 
-function limitConnecting(asked: ClientRequest, socket: Socket): void {
-  const timer = setTimeout(() => asked.destroy(new ConnectTimeout()), CONNECT_MS);
+function limitConnecting(asked: ClientRequest, socket: Socket, limitMs: number): void {
+  const timer = setTimeout(() => asked.destroy(new ConnectTimeout(limitMs)), limitMs);
   socket.once('connect', () => {
     clearTimeout(timer);
     socket.setKeepAlive(KEEP_ALIVE);
@@ -159,8 +168,8 @@ function limitConnecting(asked: ClientRequest, socket: Socket): void {
 }
 
 class ConnectTimeout extends Error {
-  constructor() {
-    super(`not connected within ${CONNECT_MS} ms`);
+  constructor(limitMs: number) {
+    super(`not connected within ${limitMs} ms`);
   }
 }
 
