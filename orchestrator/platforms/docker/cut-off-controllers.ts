@@ -1,6 +1,6 @@
-import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Endpoint } from '../../model/address-plan.ts';
+import { probeByTcp } from '../prober.ts';
 import type { Run } from './runs.ts';
 
 /** A portal that does not answer this often in a row, so far apart, is taken for dead. */
@@ -44,7 +44,8 @@ export class CutOffControllers {
   async #watch(run: Run): Promise<void> {
     let failures = 0;
     while (this.#isCutOff(run)) {
-      failures = (await isAnswered(this.#portalOf(run))) ? 0 : failures + 1;
+      const isAnswered = (await probeByTcp(this.#portalOf(run), ANSWER_MS)) === 'open';
+      failures = isAnswered ? 0 : failures + 1;
       if (failures === MAX_FAILURES) {
         if (this.#isCutOff(run)) this.#onLost(run);
         return;
@@ -52,17 +53,4 @@ export class CutOffControllers {
       await sleep(failures === 0 ? QUIET_INTERVAL_MS : INTERVAL_MS);
     }
   }
-}
-
-function isAnswered(endpoint: Endpoint): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect({ ...endpoint, timeout: ANSWER_MS });
-    const end = (answer: boolean) => {
-      socket.destroy();
-      resolve(answer);
-    };
-    socket.once('connect', () => end(true));
-    socket.once('timeout', () => end(false));
-    socket.once('error', () => end(false));
-  });
 }

@@ -1,23 +1,20 @@
 import type { Clock } from '../../../replica/common/clock.ts';
 import { KeelsonError } from '../../../replica/common/errors.ts';
-import type { Informer } from '../../kubernetes/kube-api.ts';
-import type { KubeNode } from '../../kubernetes/objects.ts';
-import { NODES } from '../../kubernetes/resources.ts';
 import type { Endpoint } from '../../model/address-plan.ts';
 import { copyDirectoryName } from '../../model/layout.ts';
 import type { PlatformNode } from '../platform.ts';
+import { type Probe, probeByTcp } from '../prober.ts';
 import { JobRunner } from './job-runner.ts';
 import type { NamedVolume } from './names.ts';
 import { NodeDisks } from './node-disks.ts';
 import { internalAddressOf, NodeWatch } from './node-watch.ts';
 import type { KubernetesPlatformOptions } from './platform-options.ts';
-import { type Probe, probeByTcp } from './prober.ts';
 import type { ProcessObjects } from './process-objects.ts';
 
 export interface KubernetesNodesOptions
   extends Pick<
     KubernetesPlatformOptions,
-    'api' | 'nodes' | 'onPrepared' | 'log' | 'dataRoot' | 'probe'
+    'api' | 'nodes' | 'clusterNodes' | 'onPrepared' | 'log' | 'dataRoot' | 'probe'
   > {
   readonly context: KubernetesPlatformOptions;
   readonly clock: Clock;
@@ -34,21 +31,19 @@ const TICK_MS = 100;
 /** The nodes of the cluster: which are down, and whether the directories of those in use are there. */
 export class KubernetesNodes {
   readonly #options: KubernetesNodesOptions;
-  readonly #informer: Informer<KubeNode>;
   readonly #watch: NodeWatch;
   readonly #disks: NodeDisks;
   readonly #jobs: JobRunner;
   #timer: NodeJS.Timeout | undefined;
 
   constructor(options: KubernetesNodesOptions) {
-    const { api, context, clock, objects, nodes, dataRoot, onPrepared, onChange, log } = options;
+    const { api, context, clock, objects, nodes, clusterNodes, log } = options;
+    const { dataRoot, onPrepared, onChange } = options;
     this.#options = options;
-    const informer = api.inform(NODES);
-    this.#informer = informer;
     this.#watch = new NodeWatch({
-      ...{ clock, probe: this.probe, nodes: () => informer.all(), doorsOn: options.doorsOn },
+      ...{ clock, probe: this.probe, nodes: () => clusterNodes.all(), doorsOn: options.doorsOn },
       isUsed: (node) => objects.isOnNode(node),
-      canJudge: () => informer.down === undefined,
+      canJudge: () => clusterNodes.down === undefined,
       onChange,
     });
     this.#jobs = new JobRunner({ api, context, pods: objects.pods, log });
@@ -63,9 +58,10 @@ export class KubernetesNodes {
   }
 
   async open(): Promise<void> {
-    await this.#informer.ready;
+    const { clusterNodes } = this.#options;
+    await clusterNodes.ready;
     this.#watch.look();
-    this.#informer.subscribe(() => this.#watch.look());
+    clusterNodes.subscribe(() => this.#watch.look());
     const tick = () => {
       this.#watch.tick();
       this.#disks.tick();
@@ -76,13 +72,12 @@ export class KubernetesNodes {
 
   close(): void {
     clearInterval(this.#timer);
-    this.#informer.close();
   }
 
   observe(): PlatformNode[] {
-    const { nodes, dataRoot } = this.#options;
+    const { nodes, clusterNodes, dataRoot } = this.#options;
     return nodes().map(({ name }) => {
-      const node = this.#informer.get({ name });
+      const node = clusterNodes.get({ name });
       return {
         ...{ name, directory: dataRoot, address: internalAddressOf(node) ?? 'unknown' },
         down: this.#watch.downOf(name) ?? this.#disks.downOf(name),

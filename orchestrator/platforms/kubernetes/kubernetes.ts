@@ -97,9 +97,10 @@ export class KubernetesKind implements PlatformKind {
   }
 
   make({ registry, log, onChange }: Ground): KubernetesPlatform {
+    const { context, nodes: clusterNodes } = this.#requireOpened();
     this.#platform = new KubernetesPlatform({
-      ...this.#requireOpened().context,
-      ...{ api: this.#client, log, onChange },
+      ...context,
+      ...{ api: this.#client, clusterNodes, log, onChange },
       nodes: () => registry.nodes,
       wanted: () => processesByKey(registry.list()),
       onPrepared: (node) => registry.changeNode(node, { isPrepared: true }),

@@ -2,7 +2,7 @@ import type { Clock } from '../../../replica/common/clock.ts';
 import type { KubeNode } from '../../kubernetes/objects.ts';
 import type { Endpoint } from '../../model/address-plan.ts';
 import type { ObservedNode } from '../../plan/observed.ts';
-import type { Probe } from './prober.ts';
+import type { Probe } from '../prober.ts';
 
 export interface NodeWatchOptions {
   readonly clock: Clock;

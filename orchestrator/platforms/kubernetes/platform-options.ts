@@ -1,10 +1,11 @@
 import type { Clock } from '../../../replica/common/clock.ts';
 import type { Log } from '../../../replica/common/log.ts';
-import type { KubeApi } from '../../kubernetes/kube-api.ts';
+import type { Informer, KubeApi } from '../../kubernetes/kube-api.ts';
+import type { KubeNode } from '../../kubernetes/objects.ts';
 import type { NodeRecord } from '../../model/node.ts';
 import type { ProcessSpec } from '../../plan/processes.ts';
 import type { ProcessChange } from '../platform.ts';
-import type { Probe } from './prober.ts';
+import type { Probe } from '../prober.ts';
 
 /** What all objects of an installation have in common. */
 export interface WorkloadContext {
@@ -20,6 +21,8 @@ export interface WorkloadContext {
 
 export interface KubernetesPlatformOptions extends WorkloadContext {
   readonly api: KubeApi;
+  /** Of the whole cluster; whoever made it closes it. */
+  readonly clusterNodes: Informer<KubeNode>;
   /** The nodes that take copies or have some, as the registry knows them at this moment. */
   readonly nodes: () => readonly NodeRecord[];
   /** Every process that there should be at this moment, by key. */

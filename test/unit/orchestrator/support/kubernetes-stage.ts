@@ -1,9 +1,10 @@
+import { NODES } from '../../../../orchestrator/kubernetes/resources.ts';
 import type { NodeRecord } from '../../../../orchestrator/model/node.ts';
 import type { VolumeRecord } from '../../../../orchestrator/model/volume.ts';
 import { type ProcessSpec, processesOf } from '../../../../orchestrator/plan/processes.ts';
 import { KubernetesPlatform } from '../../../../orchestrator/platforms/kubernetes/kubernetes-platform.ts';
-import type { ProbeResult } from '../../../../orchestrator/platforms/kubernetes/prober.ts';
 import type { ProcessChange } from '../../../../orchestrator/platforms/platform.ts';
+import type { ProbeResult } from '../../../../orchestrator/platforms/prober.ts';
 import { FakeCluster } from './fake-cluster.ts';
 import type { FakeClient } from './fake-kube.ts';
 import { makeRecord } from './records.ts';
@@ -32,6 +33,7 @@ export class KubernetesStage {
     this.client = cluster.kube.client();
     this.platform = new KubernetesPlatform({
       ...{ api: this.client, namespace: 'keelson-system', installationId: 'inst' },
+      clusterNodes: this.client.inform(NODES),
       images: { controller: 'controller:1', replica: `replica:${options.tag ?? '1'}` },
       ...{ dataRoot: '/srv/keelson', registryUrl: 'http://203.0.113.250:5705' },
       nodes: () => NODE_NAMES.map((name, index) => nodeRecord(name, index, options)),

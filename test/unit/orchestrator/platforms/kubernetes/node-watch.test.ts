@@ -1,6 +1,6 @@
 import type { KubeNode } from '../../../../../orchestrator/kubernetes/objects.ts';
 import { NodeWatch } from '../../../../../orchestrator/platforms/kubernetes/node-watch.ts';
-import type { ProbeResult } from '../../../../../orchestrator/platforms/kubernetes/prober.ts';
+import type { ProbeResult } from '../../../../../orchestrator/platforms/prober.ts';
 
 /** A watch in a world where time passes when it is told to. */
 class Watched {

@@ -1,6 +1,6 @@
 import { connect } from 'node:net';
-import { systemCodeOf } from '../../../replica/common/errors.ts';
-import type { Endpoint } from '../../model/address-plan.ts';
+import { systemCodeOf } from '../../replica/common/errors.ts';
+import type { Endpoint } from '../model/address-plan.ts';
 
 /** open: somebody listens. refused: nobody does, but the machine says so. silent: no answer. */
 export type ProbeResult = 'open' | 'refused' | 'silent';
