@@ -14,7 +14,7 @@ const COPY = /^copy r\d+ on \S+ /;
 const KINDS: readonly (readonly [RegExp, string, EventKind['type']])[] = [
   [/^created$/, 'Created', 'Normal'],
   [/^deleted$/, 'Deleted', 'Normal'],
-  [/ is left behind, its node is down/, 'LeftBehind', 'Warning'],
+  [/ is left behind, its node or its disk is away/, 'LeftBehind', 'Warning'],
   [/^erase copy /, 'EraseFailed', 'Warning'],
   [/; trying again$/, 'Failed', 'Warning'],
   [/^no available node for another copy/, 'NoRoom', 'Warning'],

@@ -237,7 +237,10 @@ export class Reconciler {
     const address = addressOf(record.spec);
     const left = await this.#options.platform.erase(record);
     for (const directory of left) {
-      this.#tell(address, `${directory} is left behind, its node is down; remove it by hand`);
+      this.#tell(
+        address,
+        `${directory} is left behind, its node or its disk is away; remove it by hand`,
+      );
     }
     await this.#options.registry.remove(address);
     this.#tell(address, 'deleted');

@@ -23,7 +23,7 @@ test('a volume is deleted while one of its nodes is away, of which only the file
   await whenDown(node);
   await installation.api.deleteVolume(NAME, { isForced: true });
   expect(installation.orchestrator.output).toContain(
-    `${node}:${directory} is left behind, its node is down; remove it by hand`,
+    `${node}:${directory} is left behind, its node or its disk is away; remove it by hand`,
   );
   await installation.bringNodeBack(node);
   const remains = await eventually('its containers are gone', async () => {

@@ -4,6 +4,7 @@ import type { Log } from '../../../replica/common/log.ts';
 import type { Informer, KubeApi } from '../../kubernetes/kube-api.ts';
 import type { Pod } from '../../kubernetes/objects.ts';
 import { PODS } from '../../kubernetes/resources.ts';
+import { WRONG_DISK_EXIT_CODE } from '../exit-reason.ts';
 import { type JobEnd, jobPod, type NodeJob, readJobEnd } from './jobs.ts';
 import type { WorkloadContext } from './platform-options.ts';
 import { readPod } from './pod-state.ts';
@@ -16,7 +17,10 @@ export interface JobRunnerOptions {
   readonly log: Log;
 }
 
-/** A container that is not there by then waits for a directory that is missing, most likely. */
+/**
+ * What has not begun by then waits for a directory that is missing, most likely: it counts as one that
+ * did not find it.
+ */
 const START_MS = 40_000;
 /** Erasing a large copy takes its time. */
 const END_MS = 120_000;
@@ -35,7 +39,7 @@ export class JobRunner {
     });
   }
 
-  /** Errors: those of the API; UNAVAILABLE when it cannot start, or takes too long. */
+  /** Errors: those of the API; UNAVAILABLE when it can never start, or takes too long. */
   async run(job: NodeJob): Promise<JobEnd> {
     const { api, context } = this.#options;
     const pod = jobPod(context, job, randomBytes(4).toString('hex'));
@@ -52,16 +56,17 @@ export class JobRunner {
 
   #whenEnded({ metadata }: Pod, { node, kind }: NodeJob): Promise<JobEnd> {
     const { promise, resolve, reject } = Promise.withResolvers<JobEnd>();
+    // The pod itself is removed.
+    const hint = `see kubectl -n ${metadata.namespace} get events --field-selector involvedObject.name=${metadata.name}`;
     const fail = (reason: string) => {
-      const message = `${kind} on ${node}: ${reason}; see kubectl -n ${metadata.namespace} describe pod ${metadata.name}`;
-      reject(new KeelsonError('UNAVAILABLE', message));
+      reject(new KeelsonError('UNAVAILABLE', `${kind} on ${node}: ${reason}; ${hint}`));
     };
     let hasStarted = false;
     const { dataRoot } = this.#options.context;
     const startTimer = setTimeout(() => {
-      if (!hasStarted) {
-        fail(`its pod has not started for ${START_MS / 1000} s; is ${dataRoot} there?`);
-      }
+      if (hasStarted) return;
+      const sentence = `a pod there has not begun for ${START_MS / 1000} s; is ${dataRoot} there?`;
+      resolve({ exitCode: WRONG_DISK_EXIT_CODE, sentence });
     }, START_MS);
     const endTimer = setTimeout(() => fail(`not done after ${END_MS / 1000} s`), END_MS);
     // An orchestrator that ends waits for no job: the next one removes them.

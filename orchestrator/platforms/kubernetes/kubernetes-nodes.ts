@@ -2,6 +2,7 @@ import type { Clock } from '../../../replica/common/clock.ts';
 import { KeelsonError } from '../../../replica/common/errors.ts';
 import type { Endpoint } from '../../model/address-plan.ts';
 import { copyDirectoryName } from '../../model/layout.ts';
+import { WRONG_DISK_EXIT_CODE } from '../exit-reason.ts';
 import type { PlatformNode } from '../platform.ts';
 import { type Probe, probeByTcp } from '../prober.ts';
 import { JobRunner } from './job-runner.ts';
@@ -105,14 +106,14 @@ export class KubernetesNodes {
     return this.#watch.downOf(name) === undefined && this.#disks.downOf(name) === undefined;
   }
 
-  /** Errors: those of the job. */
+  /** Errors: those of the job. A node whose disk it did not find is down from then on. */
   async eraseCopy(volume: NamedVolume, node: string): Promise<void> {
     const { exitCode, sentence } = await this.#jobs.run({ kind: 'erase', node, volume });
     if (exitCode === 0) return;
-    throw new KeelsonError(
-      'IO_FAILED',
-      `erase ${this.directoryOf(volume)} on ${node}: ${sentence ?? `code ${exitCode}`}`,
-    );
+    const reason = sentence ?? `code ${exitCode}`;
+    if (exitCode === WRONG_DISK_EXIT_CODE) this.#disks.report(node, reason);
+    const what = `erase ${this.directoryOf(volume)} on ${node}`;
+    throw new KeelsonError('IO_FAILED', `${what}: ${reason}`);
   }
 
   directoryOf(volume: NamedVolume): string {

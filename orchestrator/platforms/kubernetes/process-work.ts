@@ -130,8 +130,10 @@ export class ProcessWork {
     const isStarting = state === 'starting';
     const calls = callsToRun({ process, recipe, avoids, isDown, isStarting }, present);
     await this.#calls.carryOut(calls, present, { process, made });
-    if (run.state !== 'starting' || run.podUid !== undefined) return undefined;
-    return this.#whenSlow(run, objects.present(ownerOf(process)).pods);
+    if (run.state !== 'starting') return undefined;
+    const { pods } = objects.present(ownerOf(process));
+    const hasBegun = pods.some(({ uid, phase }) => uid === run.podUid && phase === 'running');
+    return hasBegun ? undefined : this.#whenSlow(run, pods);
   }
 
   /** When it has taken too long; tells so when it has. */
@@ -139,7 +141,7 @@ export class ProcessWork {
     const slowAtMs = startedAtMs + SLOW_MS;
     if (this.#options.clock.nowMs() < slowAtMs) return slowAtMs;
     const { namespace, dataRoot } = this.#options.context;
-    const pod = pods.find((one) => isLive(one) && one.phase === 'waiting');
+    const pod = pods.find((one) => isLive(one) && one.phase !== 'running');
     const isDisk = spec.role === 'replica' && pod?.isAttended === true;
     const what = pod === undefined ? 'Kubernetes has made no pod for it' : 'its pod has not begun';
     const guess = isDisk ? `; is ${dataRoot} there on ${spec.node}?` : '';

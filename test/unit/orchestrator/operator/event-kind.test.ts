@@ -48,7 +48,10 @@ test.each([
   ['replica r1 on n1 ready at 10.0.0.1:5703', 'Normal ReplicaReady'],
   ['copy r1 waits for n1, which is down: it does not answer', 'Warning NodeDown'],
   ['no available node for another copy, 3 are wanted', 'Warning NoRoom'],
-  ['/data/n1 is left behind, its node is down; remove it by hand', 'Warning LeftBehind'],
+  [
+    '/data/n1 is left behind, its node or its disk is away; remove it by hand',
+    'Warning LeftBehind',
+  ],
   ['replicas changed from 1 to 2', 'Normal Changed'],
 ])('%s is a %s', (message, expected) => {
   const { type, reason } = eventKindOf(message);

@@ -172,7 +172,9 @@ test('a deletion leaves behind what lies on a node that is down, and says so', a
   const node = join(world.root, 'nodes', 'node2');
   renameSync(node, `${node}.away`);
   await world.client.deleteVolume(NAME, { isForced: true });
-  await world.waitForEvent(new RegExp(`^${directory} is left behind, its node is down`));
+  await world.waitForEvent(
+    new RegExp(`^${directory} is left behind, its node or its disk is away`),
+  );
 });
 
 test('a controller that waits for a change is sent away at the end', async () => {

@@ -341,6 +341,39 @@ test('a replica that finds another disk takes its node out until a job finds the
   await stage.until(() => down() === undefined);
 });
 
+test('a pod that does not begin again is told of as well: its node came back without its disk', async () => {
+  stage = await KubernetesStage.open();
+  await stage.up();
+  const pod = stage.cluster.pods('replica')[0] as Pod;
+  stage.answer = () => 'silent';
+  stage.cluster.end(pod, 255);
+  await stage.until(() => stage.exits().length === 1);
+  stage.nowMs += 31_000;
+  stage.cluster.hold(pod, 'ContainerCreating', 'no reason');
+  await stage.until(() => stage.heldUp().length > 0);
+  expect(stage.heldUp()[0]).toContain('is /srv/keelson there on node1?');
+});
+
+test('a deletion that does not find the disk of a node leaves behind what is there, and says so', async () => {
+  stage = await KubernetesStage.open();
+  await stage.up();
+  stage.restarts = false;
+  for (const { key } of [...stage.processes].reverse()) await stage.platform.stop(key);
+  const erased = stage.platform.erase(stage.record);
+  await stage.until(() => stage.cluster.pods('job').length === 2);
+  for (const job of stage.cluster.pods('job')) {
+    if (job.spec?.nodeName === 'node1') stage.cluster.end(job, 3, '/node is missing');
+    else stage.cluster.end(job, 0);
+  }
+  await expect(erased).rejects.toThrow('erase /srv/keelson/default.demo-id1 on node1: ');
+  // As the reconciler does with what failed.
+  const again = stage.platform.erase(stage.record);
+  const isErasing = ({ spec }: Pod) => JSON.stringify(spec).includes('"erase-copy"');
+  await stage.until(() => stage.cluster.pods('job').some(isErasing));
+  for (const job of stage.cluster.pods('job').filter(isErasing)) stage.cluster.end(job, 0);
+  expect(await again).toEqual(['node1:/srv/keelson/default.demo-id1']);
+});
+
 test('a new node gets its directory before anything is started there', async () => {
   stage = await KubernetesStage.open(undefined, { isUnprepared: true });
   expect(stage.platform.observeNodes()[0]?.down?.reason).toBe('its directory is not made yet');
