@@ -119,6 +119,10 @@ export interface Deployment extends KubeObject {
   };
 }
 
+export interface DisruptionBudget extends KubeObject {
+  readonly spec?: { readonly maxUnavailable?: number | string };
+}
+
 export interface Secret extends KubeObject {
   readonly type?: string;
   /** base64 */

@@ -3,6 +3,7 @@ import type {
   Claim,
   ConfigMap,
   Deployment,
+  DisruptionBudget,
   KubeNode,
   KubeObject,
   Lease,
@@ -56,6 +57,16 @@ export const EVENTS = namespaced<AnyObject>('v1', 'Event', 'events');
 export const CLAIMS = namespaced<Claim>('v1', 'PersistentVolumeClaim', 'persistentvolumeclaims');
 export const DEPLOYMENTS = namespaced<Deployment>('apps/v1', 'Deployment', 'deployments');
 export const LEASES = namespaced<Lease>('coordination.k8s.io/v1', 'Lease', 'leases');
+export const DISRUPTION_BUDGETS = namespaced<DisruptionBudget>(
+  'policy/v1',
+  'PodDisruptionBudget',
+  'poddisruptionbudgets',
+);
+/** The same under its name before Kubernetes 1.21, for clusters that do not have the other. */
+export const OLD_DISRUPTION_BUDGETS: typeof DISRUPTION_BUDGETS = {
+  ...DISRUPTION_BUDGETS,
+  apiVersion: 'policy/v1beta1',
+};
 export const NAMESPACES = global<KubeObject>('v1', 'Namespace', 'namespaces');
 export const NODES = global<KubeNode>('v1', 'Node', 'nodes');
 export const PERSISTENT_VOLUMES = global<PersistentVolume>(

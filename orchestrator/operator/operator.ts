@@ -2,9 +2,11 @@ import type { Change } from '../kubernetes/kube-api.ts';
 import type { Condition, KubeNode, RuleObject, VolumeObject } from '../kubernetes/objects.ts';
 import { VOLUMES } from '../kubernetes/resources.ts';
 import type { EventView } from '../model/view.ts';
+import { addressOf } from '../model/volume.ts';
 import { Admission } from './admission.ts';
 import { isSameJson } from './canonical.ts';
 import { ChapSecrets } from './chap-secrets.ts';
+import { DisruptionBudgets } from './disruption-budgets.ts';
 import { eventKindOf } from './event-kind.ts';
 import { EventWriter } from './event-writer.ts';
 import { addressOfObject } from './object-name.ts';
@@ -38,6 +40,7 @@ class KubeOperator implements Operator {
   readonly #admission: Admission;
   readonly #rules: RuleAdmission;
   readonly #status: StatusWriter;
+  readonly #budgets: DisruptionBudgets;
   readonly #unsubscribe: readonly (() => void)[];
   #countTimer: NodeJS.Timeout | undefined;
   #isClosed = false;
@@ -59,6 +62,8 @@ class KubeOperator implements Operator {
       ...{ ...options, pace },
       verdictOf: (address) => this.#admission.verdictOf(address),
     });
+    const { registry } = installation;
+    this.#budgets = new DisruptionBudgets({ ...options, registry });
     volumes.subscribe((change) => this.#onVolume(change));
     rules.subscribe((change) => {
       if (!this.#isClosed && isOtherRule(change)) this.#onRules();
@@ -67,10 +72,11 @@ class KubeOperator implements Operator {
       if (!this.#isClosed && isOtherPlace(change)) this.#admission.addRefused();
     });
     this.#unsubscribe = [
-      installation.registry.subscribe((address) => this.#onRecord(address)),
+      registry.subscribe((address) => this.#onRecord(address)),
       installation.events.subscribe((event) => this.#onEvent(event)),
     ];
     for (const object of volumes.all()) this.#onVolume({ before: undefined, after: object });
+    for (const { spec } of registry.list()) this.#budgets.add(addressOf(spec));
     this.#onRules();
   }
 
@@ -82,6 +88,7 @@ class KubeOperator implements Operator {
     this.#chapSecrets.close();
     this.#rules.close();
     this.#status.close();
+    this.#budgets.close();
     this.#pace.close();
     await this.#events.close();
   }
@@ -108,6 +115,7 @@ class KubeOperator implements Operator {
     const hasChap = this.#chapSecrets.expiryOf(address) !== undefined;
     if (isDamaged || hasChap || registry.get(address) === undefined) this.#admission.add(address);
     this.#status.add(address);
+    this.#budgets.add(address);
     this.#countSoon();
   }
 

@@ -25,6 +25,28 @@ export const CHANGE_SCENARIOS: readonly Scenario[] = [
     },
   },
   {
+    name: 'drain-while-degraded',
+    title: 'kubectl drain while a copy is missing: it is told to wait, and no other copy goes',
+    target: '< 4 s',
+    async run(stage) {
+      const before = await stage.generation();
+      const lost = await stage.otherNode();
+      const { spec } = await stage.controller();
+      const node = (await stage.nodes()).find((one) => one !== lost && one !== spec.nodeName) ?? '';
+      await stage.act(() => stage.machines.kill(lost));
+      const { copies } = await stage.degraded();
+      try {
+        await expect(drain(node, { timeoutSeconds: 15 })).rejects.toThrow(/disruption budget/);
+      } finally {
+        await kubectlWith(undefined, ['uncordon', node]);
+      }
+      const now = (await stage.view()).copies.filter(({ state }) => state === 'in-sync');
+      expect(now).toHaveLength(copies.filter(({ state }) => state === 'in-sync').length);
+      await stage.act(() => stage.machines.start(lost));
+      await stage.recovers(before);
+    },
+  },
+  {
     name: 'drain-by-keelson',
     title: 'keelson node drain: the copy moves, and there are never fewer in-sync ones than before',
     volume: { replicas: 1, isFilled: true },
@@ -102,8 +124,9 @@ export const CHANGE_SCENARIOS: readonly Scenario[] = [
   },
 ];
 
-function drain(node: string): Promise<string> {
-  const options = ['--ignore-daemonsets', '--delete-emptydir-data', '--force', '--timeout=80s'];
+function drain(node: string, { timeoutSeconds } = { timeoutSeconds: 80 }): Promise<string> {
+  const options = ['--ignore-daemonsets', '--delete-emptydir-data', '--force'];
+  options.push(`--timeout=${timeoutSeconds}s`);
   return kubectlWith(undefined, ['drain', node, ...options], DRAIN_LIMIT_MS);
 }
 

@@ -8,6 +8,7 @@ const VERBS: Readonly<Record<string, readonly string[]>> = {
   ...{ replace: ['update'], patch: ['patch'], remove: ['delete'] },
   // Functions that are told the resource.
   ...{ read: ['get'], refreshOne: ['get'], free: ['patch'] },
+  open: ['list', 'watch', 'create', 'patch', 'delete'],
 };
 
 /** `api.patch(VOLUMES, …, 'status')`: with what follows in the statement, where others may begin. */

@@ -266,6 +266,8 @@ export class FakeClient implements KubeApi {
     await this.pause(call);
     this.reads.push(call);
     if (this.isCutOff) throw fault('UNAVAILABLE', `${call}: no answer`);
+    const refusal = this.refuse(call);
+    if (refusal !== undefined) throw fault(refusal.code, refusal.message);
     return answer();
   }
 
