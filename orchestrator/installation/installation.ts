@@ -240,12 +240,20 @@ export class Installation {
     this.#refuseReplaced(address, next);
     const change = await this.registry.changeMembership(address, next);
     if (!change.ok) return change;
-    const { spec, leaving } = this.registry.require(address);
-    const intent = { wanted: spec.replicas + 1, leaving };
-    for (const message of explainChange(change.before, change.after, intent)) {
-      this.events.add(address, message);
-    }
+    const { before, after } = change;
+    this.tellMembership({ before, after }, this.registry.require(address));
     return change;
+  }
+
+  /** What a controller did, here or by way of another orchestrator, in words. */
+  tellMembership(
+    { before, after }: { readonly before: Membership; readonly after: Membership },
+    { spec, leaving }: Pick<VolumeRecord, 'spec' | 'leaving'>,
+  ): void {
+    const intent = { wanted: spec.replicas + 1, leaving };
+    for (const message of explainChange(before, after, intent)) {
+      this.events.add(addressOf(spec), message);
+    }
   }
 
   #makeView(record: VolumeRecord, status: ControllerStatus | undefined): VolumeView {

@@ -2,6 +2,7 @@ import { KeelsonError, messageOf } from '../../replica/common/errors.ts';
 import type { Log } from '../../replica/common/log.ts';
 import type { Installation } from '../installation/installation.ts';
 import type { Informer, KubeApi } from '../kubernetes/kube-api.ts';
+import { objectNameOf } from '../kubernetes/object-name.ts';
 import type { VolumeObject } from '../kubernetes/objects.ts';
 import { VOLUMES } from '../kubernetes/resources.ts';
 import { KeyedQueue } from '../reconcile/keyed-queue.ts';
@@ -10,7 +11,6 @@ import type { RecordFault } from '../registry/state.ts';
 import type { ChapSecrets } from './chap-secrets.ts';
 import { conditionsIn, type Finding, isSameFinding } from './conditions.ts';
 import type { EventWriter } from './event-writer.ts';
-import { objectNameOf } from './object-name.ts';
 import { removeVolume } from './removal.ts';
 import { Retries } from './retries.ts';
 import {

@@ -1,4 +1,5 @@
 import type { Change } from '../kubernetes/kube-api.ts';
+import { addressOfObject } from '../kubernetes/object-name.ts';
 import type { Condition, KubeNode, RuleObject, VolumeObject } from '../kubernetes/objects.ts';
 import { VOLUMES } from '../kubernetes/resources.ts';
 import type { EventView } from '../model/view.ts';
@@ -9,7 +10,6 @@ import { ChapSecrets } from './chap-secrets.ts';
 import { DisruptionBudgets } from './disruption-budgets.ts';
 import { eventKindOf } from './event-kind.ts';
 import { EventWriter } from './event-writer.ts';
-import { addressOfObject } from './object-name.ts';
 import type { Operator, OperatorOptions } from './options.ts';
 import { Pace } from './pace.ts';
 import { RuleAdmission } from './rule-admission.ts';

@@ -1,6 +1,6 @@
 import type { Change } from '../kubernetes/kube-api.ts';
+import { addressOfObject } from '../kubernetes/object-name.ts';
 import type { Metadata, VolumeObject } from '../kubernetes/objects.ts';
-import { addressOfObject } from './object-name.ts';
 
 /** Volumes that are gone, whose last words are still told. */
 const MAX_GONE = 256;

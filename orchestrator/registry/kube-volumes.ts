@@ -3,6 +3,7 @@ import type { ChapCredentials } from '../../controller/protocol/chap-credentials
 import { KeelsonError, messageOf } from '../../replica/common/errors.ts';
 import type { Log } from '../../replica/common/log.ts';
 import type { Informer, KubeApi } from '../kubernetes/kube-api.ts';
+import { addressOfObject } from '../kubernetes/object-name.ts';
 import type { ObjectName, Secret, VolumeObject } from '../kubernetes/objects.ts';
 import { SECRETS, VOLUMES } from '../kubernetes/resources.ts';
 import { addressOf, parseVolumeName, type VolumeRecord } from '../model/volume.ts';
@@ -60,7 +61,7 @@ export class KubeVolumes {
     this.#options = options;
     options.volumes.subscribe(({ before, after }) => {
       const object = after ?? before;
-      if (object !== undefined) this.look(addressOfObject(object));
+      if (object !== undefined) this.look(addressOfObject(object.metadata));
     });
     options.secrets.subscribe(({ before, after }) => {
       const address = addressOfSecret(after ?? before);
@@ -73,7 +74,7 @@ export class KubeVolumes {
   /** Resolves when what was there before is taken in. */
   async open(): Promise<void> {
     await Promise.all([this.#options.volumes.ready, this.#options.secrets.ready]);
-    for (const object of this.#options.volumes.all()) this.look(addressOfObject(object));
+    for (const object of this.#options.volumes.all()) this.look(addressOfObject(object.metadata));
     await Promise.all(this.#searches.values());
   }
 
@@ -98,7 +99,7 @@ export class KubeVolumes {
   expect(object: VolumeObject, record: VolumeRecord, chapKey: string | null): VolumeObject {
     const written = withStoredRecord(object, record, chapKey);
     const text = canonicalJson(written.status?.record);
-    this.#expected.set(addressOfObject(object), { text, record });
+    this.#expected.set(addressOfObject(object.metadata), { text, record });
     return written;
   }
 
@@ -278,10 +279,6 @@ export class KubeVolumes {
     timer.unref();
     this.#timers.add(timer);
   }
-}
-
-export function addressOfObject({ metadata }: VolumeObject): string {
-  return addressOf({ namespace: metadata.namespace ?? '', name: metadata.name });
 }
 
 /** undefined: it is no volume's. */

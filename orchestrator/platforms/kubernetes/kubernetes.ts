@@ -9,13 +9,11 @@ import type { Informer } from '../../kubernetes/kube-api.ts';
 import { LeaderElection } from '../../kubernetes/leader.ts';
 import type { KubeNode, RuleObject, VolumeObject } from '../../kubernetes/objects.ts';
 import { NAMESPACES, NODES, RULES, VOLUMES } from '../../kubernetes/resources.ts';
-import { explainChange } from '../../model/explain.ts';
-import { addressOf } from '../../model/volume.ts';
 import { startOperator } from '../../operator/operator.ts';
 import { processesByKey } from '../../plan/processes.ts';
 import { startProvisioner } from '../../provisioner/provisioner.ts';
 import { openKubeStore } from '../../registry/kube-store.ts';
-import { type RecordChange, Registry } from '../../registry/registry.ts';
+import { Registry } from '../../registry/registry.ts';
 import { SharedStore } from '../../registry/shared-store.ts';
 import type { Ground, Leadership, PlatformKind, Records } from '../platform-kind.ts';
 import type { KubernetesOptions } from './kubernetes-options.ts';
@@ -119,7 +117,10 @@ export class KubernetesKind implements PlatformKind {
 
   accompany(installation: Installation): void {
     const { store, volumes, rules, nodes } = this.#requireOpened();
-    store.subscribeToOthers((change) => tellChange(change, installation));
+    store.subscribeToOthers(({ before, after }) => {
+      const change = { before: before.membership, after: after.membership };
+      installation.tellMembership(change, after);
+    });
     const { namespace, podName, provisionerName } = this.#options;
     const common = { api: this.#client, volumes, podName, now: this.#now, log: this.#log };
     this.#companions = [
@@ -190,14 +191,6 @@ export class KubernetesKind implements PlatformKind {
   #requireOpened(): Opened {
     assert(this.#opened !== undefined, 'records are read before anything is made');
     return this.#opened;
-  }
-}
-
-/** What a controller did by way of another orchestrator, whose events nobody reads. */
-function tellChange({ before, after }: RecordChange, { events }: Installation): void {
-  const intent = { wanted: after.spec.replicas + 1, leaving: after.leaving };
-  for (const message of explainChange(before.membership, after.membership, intent)) {
-    events.add(addressOf(after.spec), message);
   }
 }
 

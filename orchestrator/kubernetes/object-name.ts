@@ -1,4 +1,4 @@
-import type { ObjectName } from '../kubernetes/objects.ts';
+import type { ObjectName } from './objects.ts';
 
 /** `namespace/name`: an object of ours as the registry addresses it. */
 export function addressOfObject({ namespace = '', name }: ObjectName): string {
