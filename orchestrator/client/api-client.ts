@@ -30,6 +30,8 @@ export interface ApiClientOptions {
   readonly token?: string;
   /** How long one answer may take. */
   readonly timeoutMs?: number;
+  /** How long the answer to a read may take, before it is asked once more. */
+  readonly readMs?: number;
   /** How long one event stream is read before it is opened anew. */
   readonly streamMs?: number;
 }
@@ -52,6 +54,12 @@ type Query = Readonly<Record<string, string | undefined>>;
 /** A deletion may take a child's whole grace period; everything else answers within seconds. */
 const TIMEOUT_MS = 35_000;
 
+/**
+ * What only reads is answered in a moment. Where several orchestrators share an address, it may have
+ * gone to one whose node has just died.
+ */
+const READ_MS = 5_000;
+
 /** fetch gives up a stream on which nothing came for 300 s, and nothing may happen for longer. */
 const STREAM_MS = 240_000;
 
@@ -63,11 +71,13 @@ const STREAM_MS = 240_000;
 export class ApiClient {
   readonly #url: string;
   readonly #timeoutMs: number;
+  readonly #readMs: number;
   readonly #streamMs: number;
   readonly #authorization: Readonly<Record<string, string>>;
 
   constructor(options: ApiClientOptions) {
     const { url, token, timeoutMs = TIMEOUT_MS, streamMs = STREAM_MS } = options;
+    this.#readMs = Math.min(timeoutMs, options.readMs ?? READ_MS);
     this.#url = url.replace(/\/+$/, '');
     this.#timeoutMs = timeoutMs;
     this.#streamMs = streamMs;
@@ -175,12 +185,20 @@ export class ApiClient {
   }
 
   async #call<T>(method: string, path: string, body?: unknown): Promise<T> {
-    const response = await this.#fetch(path, {
-      method,
-      signal: AbortSignal.timeout(this.#timeoutMs),
-      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    const ask = async (limitMs: number): Promise<T> => {
+      const response = await this.#fetch(path, {
+        method,
+        signal: AbortSignal.timeout(limitMs),
+        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      });
+      return (await this.#jsonIn(response)) as T;
+    };
+    if (method !== 'GET') return ask(this.#timeoutMs);
+    return ask(this.#readMs).catch((error: unknown) => {
+      // Given up, its connection is closed: the second one goes by another.
+      if (isTimeout(error)) return ask(this.#timeoutMs);
+      throw error;
     });
-    return (await this.#jsonIn(response)) as T;
   }
 
   async #jsonIn(response: Response): Promise<unknown> {
@@ -217,6 +235,12 @@ export class ApiClient {
         : `reach the orchestrator at ${this.#url}: ${messageOf(cause)}`;
     return new KeelsonError('UNAVAILABLE', message, { cause });
   }
+}
+
+function isTimeout(error: unknown): boolean {
+  return (
+    error instanceof KeelsonError && (error.cause as Error | undefined)?.name === 'TimeoutError'
+  );
 }
 
 function asQuery({ volume, namespace, since }: EventFilter): Query {

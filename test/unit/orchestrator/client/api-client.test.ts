@@ -1,4 +1,5 @@
 import { ApiClient } from '../../../../orchestrator/client/api-client.ts';
+import type { RuleFields } from '../../../../orchestrator/model/rule.ts';
 import type { EventView } from '../../../../orchestrator/model/view.ts';
 import { FakeApi, Raw } from '../support/fake-api.ts';
 
@@ -52,6 +53,20 @@ test('an event stream ends with UNAVAILABLE when the orchestrator does', async (
   expect((await events.next()).value).toEqual(eventOf(1));
   api.cutConnections();
   await expect(events.next()).rejects.toMatchObject({ code: 'UNAVAILABLE' });
+});
+
+test('a read that nobody answers is asked once more, by another connection; a change is not', async () => {
+  const silence = new Raw('', { isWhole: false });
+  const answers = [silence, []];
+  api.answers = { 'GET /v1/nodes': () => answers.shift(), 'POST /v1/rules': silence };
+  const client = new ApiClient({ url: api.url, readMs: 100, timeoutMs: 1_000 });
+  expect(await client.nodes()).toEqual([]);
+  const seen = api.take();
+  expect(seen).toHaveLength(2);
+  expect(seen[0]?.port).not.toBe(seen[1]?.port);
+  const rule = { namespace: 'a', name: 'b' } as RuleFields;
+  await expect(client.createRule(rule)).rejects.toMatchObject({ code: 'UNAVAILABLE' });
+  expect(api.take()).toHaveLength(1);
 });
 
 test('a server that is no orchestrator is told from one', async () => {

@@ -7,6 +7,8 @@ export interface SeenRequest {
   readonly call: string;
   readonly body: unknown;
   readonly headers: IncomingHttpHeaders;
+  /** Of the caller: each connection has another. */
+  readonly port: number | undefined;
 }
 
 /** What a call is answered with; a function is asked anew each time. */
@@ -23,8 +25,9 @@ export class FakeApi {
     this.#server = createServer(async (request, response) => {
       const call = `${request.method} ${request.url}`;
       const body = await text(request);
-      const { headers } = request;
-      this.seen.push({ call, body: body === '' ? undefined : JSON.parse(body), headers });
+      const { headers, socket } = request;
+      const { remotePort: port } = socket;
+      this.seen.push({ call, body: body === '' ? undefined : JSON.parse(body), headers, port });
       const found = this.answers[call];
       const answer = typeof found === 'function' ? found() : found;
       if (answer instanceof Refusal || answer === undefined) {
