@@ -10,7 +10,10 @@ export interface Timing {
   readonly silenceMs: number;
   /** A copy that left one operation unanswered for this long is lost. */
   readonly operationMs: number;
-  /** How long a start waits for in-sync copies when it could go on without them. */
+  /**
+   * How long a start waits for in-sync copies when it could go on without them. I/O waits as long; but
+   * a replica that was killed together with its controller is back by then, and is not struck off.
+   */
   readonly gatherMs: number;
   /**
    * How long a copy's lease on reads lasts by the copy's clock (I7). Longer than it takes to strike
@@ -26,7 +29,7 @@ export const DEFAULT_TIMING: Timing = {
   heartbeatMs: 1_000,
   silenceMs: 3_000,
   operationMs: 15_000,
-  gatherMs: 3_000,
+  gatherMs: 2_000,
   leaseMs: 5_000,
   registryRetryMs: 250,
 };

@@ -36,9 +36,9 @@ export interface LeaseTimes {
   readonly attemptMs: number;
 }
 
-/** A leader that was killed is followed after 6 to 8 s; one that was closed, after one. */
+/** A leader that was killed is followed after 4 to 6 s; one that was closed, after one. */
 export const LEASE_TIMES: LeaseTimes = {
-  durationMs: 6_000,
+  durationMs: 5_000,
   renewMs: 2_000,
   retryMs: 1_000,
   attemptMs: 2_000,

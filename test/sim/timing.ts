@@ -6,7 +6,7 @@ export const SIM_TIMING: Timing = {
   heartbeatMs: 50,
   silenceMs: 150,
   operationMs: 400,
-  gatherMs: 150,
+  gatherMs: 100,
   leaseMs: 250,
   registryRetryMs: 15,
 };
