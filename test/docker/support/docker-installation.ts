@@ -7,9 +7,10 @@ import { copyDirectoryName } from '../../../orchestrator/model/layout.ts';
 import type { VolumeView } from '../../../orchestrator/model/view.ts';
 import { addressOf, type VolumeName } from '../../../orchestrator/model/volume.ts';
 import { LABELS } from '../../../orchestrator/platforms/docker/container-labels.ts';
-import { eventually, runOk } from '../../support/child.ts';
+import { runOk } from '../../support/child.ts';
 import { type Dockerd, type DockerdOptions, startDockerd } from '../../support/dockerd.ts';
 import { imagesFor } from '../../support/dockerd-images.ts';
+import { whenHealthy } from '../../support/healthy.ts';
 import type { VolumeHost, VolumeWish } from '../../support/verified-volume.ts';
 import { EngineDoor } from './engine-door.ts';
 import { Orchestrator } from './orchestrator.ts';
@@ -201,22 +202,9 @@ export class DockerInstallation implements VolumeHost {
     return join(this.node(node).dataRoot, copyDirectoryName(volume));
   }
 
-  /** All of its copies in sync and connected, and the orchestrator says so. */
   whenHealthy(volume: VolumeName, afterGeneration = -1): Promise<VolumeView> {
-    return eventually(
-      `${addressOf(volume)} is healthy`,
-      async () => {
-        const view = await this.api.volume(volume);
-        const { health, copies, replicas, membership } = view;
-        const inSync = copies.filter(
-          ({ state, isConnected }) => state === 'in-sync' && isConnected,
-        );
-        const isWhole = inSync.length === replicas + 1 && copies.length === replicas + 1;
-        const isAfter = membership.generation > afterGeneration;
-        return health === 'healthy' && isWhole && isAfter ? view : undefined;
-      },
-      { withinMs: HEALTHY_LIMIT_MS, everyMs: 20 },
-    );
+    const limits = { withinMs: HEALTHY_LIMIT_MS, everyMs: 20 };
+    return whenHealthy(this.api, volume, { afterGeneration, ...limits });
   }
 
   async stop(): Promise<void> {

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { ApiClient } from '../../../orchestrator/client/api-client.ts';
 import { copyDirectoryName } from '../../../orchestrator/model/layout.ts';
 import type { VolumeView } from '../../../orchestrator/model/view.ts';
-import { addressOf, type VolumeName } from '../../../orchestrator/model/volume.ts';
+import type { VolumeName } from '../../../orchestrator/model/volume.ts';
 import {
   DEFAULT_SYSTEM_NAMESPACE,
   LABELS,
@@ -10,6 +10,7 @@ import {
   NAMES,
 } from '../../../orchestrator/platforms/kubernetes/names.ts';
 import { eventually, run } from '../../support/child.ts';
+import { whenHealthy } from '../../support/healthy.ts';
 import type { VolumeHost, VolumeWish } from '../../support/verified-volume.ts';
 import { Harness } from './harness.ts';
 import { apply, find, get, kubectlWith, list } from './kubectl.ts';
@@ -137,22 +138,9 @@ export class Installation implements VolumeHost {
     await eventually('the leader answers', () => this.api.nodes(), { withinMs: ANSWER_LIMIT_MS });
   }
 
-  /** All of its copies in sync and connected, and the orchestrator says so. */
   whenHealthy(volume: VolumeName, afterGeneration = -1): Promise<VolumeView> {
-    return eventually(
-      `${addressOf(volume)} is healthy`,
-      async () => {
-        const view = await this.api.volume(volume);
-        const { health, copies, replicas, membership } = view;
-        const inSync = copies.filter(
-          ({ state, isConnected }) => state === 'in-sync' && isConnected,
-        );
-        const isWhole = inSync.length === replicas + 1 && copies.length === replicas + 1;
-        const isAfter = membership.generation > afterGeneration;
-        return health === 'healthy' && isWhole && isAfter ? view : undefined;
-      },
-      { withinMs: HEALTHY_LIMIT_MS, everyMs: 50 },
-    );
+    const limits = { withinMs: HEALTHY_LIMIT_MS, everyMs: 50 };
+    return whenHealthy(this.api, volume, { afterGeneration, ...limits });
   }
 
   /** Orchestrator pods that are not on their way out. */

@@ -3,6 +3,7 @@ import { VOLUMES } from '../../../../orchestrator/kubernetes/resources.ts';
 import { decodeRule } from '../../../../orchestrator/model/rule.ts';
 import type { Registry } from '../../../../orchestrator/registry/registry.ts';
 import { NONE, request } from './kube-installation.ts';
+import { claimed } from './records.ts';
 
 /** One change of a registry. */
 export interface Operation {
@@ -32,14 +33,7 @@ export function makeOperations(namespace: string): readonly Operation[] {
   }
 
   function takeover(registry: Registry) {
-    const { membership } = registry.require(A);
-    return registry.changeMembership(A, {
-      ...membership,
-      version: membership.version + 1,
-      epoch: membership.epoch + 1,
-      generation: membership.generation + 1,
-      controller: { instanceId: 'pod-1', address: '10.0.0.1:3260' },
-    });
+    return registry.changeMembership(A, claimed(registry.require(A).membership, 'pod-1'));
   }
 
   const make = (registry: Registry) => registry.create(ask('a', { labels: TWO }), NONE);

@@ -1,4 +1,7 @@
-import { makeInitialMembership } from '../../../../controller/protocol/membership.ts';
+import {
+  type Membership,
+  makeInitialMembership,
+} from '../../../../controller/protocol/membership.ts';
 import { mapFields } from '../../../../orchestrator/model/policy.ts';
 import type { VolumeRecord } from '../../../../orchestrator/model/volume.ts';
 
@@ -38,5 +41,16 @@ export function makeRecord(changes: Partial<VolumeRecord> & { copyCount?: number
     removed: [],
     goneInstances: [],
     ...rest,
+  };
+}
+
+/** What a controller that takes the volume asks the registry to store. */
+export function claimed(membership: Membership, instanceId: string): Membership {
+  return {
+    ...membership,
+    version: membership.version + 1,
+    epoch: membership.epoch + 1,
+    generation: membership.generation + 1,
+    controller: { instanceId, address: '10.0.0.1:3260' },
   };
 }

@@ -24,6 +24,7 @@ import type { ProcessChange } from '../../../../../orchestrator/platforms/platfo
 import { type KubeStore, openKubeStore } from '../../../../../orchestrator/registry/kube-store.ts';
 import { Registry } from '../../../../../orchestrator/registry/registry.ts';
 import { type FakeClient, FakeKube } from '../../support/fake-kube.ts';
+import { claimed } from '../../support/records.ts';
 import { FakePlatform } from './fake-platform.ts';
 import { silentLog } from './silent-log.ts';
 
@@ -118,18 +119,14 @@ export class OperatorStage {
   async serve(name: string): Promise<void> {
     const address = `shop/${name}`;
     const { membership, secret } = this.installation.registry.require(address);
-    const controller = { instanceId: 'i1', address: '127.0.0.1:3260' };
-    const { version, epoch, generation } = membership;
-    const claim = {
-      ...{ ...membership, controller },
-      ...{ version: version + 1, epoch: epoch + 1, generation: generation + 1 },
-    };
+    const claim = claimed(membership, 'i1');
     const copies = Object.fromEntries(
       Object.entries(membership.copies).map(([replicaId, copy]) => {
         return [replicaId, { ...copy, dataId: replicaId, state: 'in-sync' as const }];
       }),
     );
-    const next = { ...claim, copies, version: version + 2, generation: generation + 2 };
+    const { version, generation } = claim;
+    const next = { ...claim, copies, version: version + 1, generation: generation + 1 };
     for (const change of [claim, next]) {
       const outcome = await this.installation.changeMembership(address, secret, change);
       if (!outcome.ok) throw new Error(`serve ${address}: ${outcome.reason}`);

@@ -13,6 +13,7 @@ import {
   SYSTEM,
   settle,
 } from '../../support/kube-installation.ts';
+import { claimed } from '../../support/records.ts';
 
 const A = 'default/a';
 const NAME = { namespace: 'default', name: 'a' };
@@ -31,14 +32,7 @@ beforeEach(async () => {
 });
 
 function takeover({ registry }: KubePod, instanceId: string) {
-  const { membership } = registry.require(A);
-  return registry.changeMembership(A, {
-    ...membership,
-    version: membership.version + 1,
-    epoch: membership.epoch + 1,
-    generation: membership.generation + 1,
-    controller: { instanceId, address: '10.0.0.1:3260' },
-  });
+  return registry.changeMembership(A, claimed(registry.require(A).membership, instanceId));
 }
 
 function recordIn(object: VolumeObject | undefined): Record<string, unknown> {
