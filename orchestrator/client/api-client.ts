@@ -30,7 +30,7 @@ export interface ApiClientOptions {
   readonly token?: string;
   /** How long one answer may take. */
   readonly timeoutMs?: number;
-  /** How long the answer to a read may take, before it is asked once more. */
+  /** How long the first answer to a read may take, before it is asked once more. */
   readonly readMs?: number;
   /** How long one event stream is read before it is opened anew. */
   readonly streamMs?: number;
@@ -56,7 +56,7 @@ const TIMEOUT_MS = 35_000;
 
 /**
  * What only reads is answered in a moment. Where several orchestrators share an address, it may have
- * gone to one whose node has just died.
+ * gone to one whose node has just died: it is asked anew, and waited for twice as long.
  */
 const READ_MS = 5_000;
 
@@ -193,12 +193,16 @@ export class ApiClient {
       });
       return (await this.#jsonIn(response)) as T;
     };
-    if (method !== 'GET') return ask(this.#timeoutMs);
-    return ask(this.#readMs).catch((error: unknown) => {
-      // Given up, its connection is closed: the second one goes by another.
-      if (isTimeout(error)) return ask(this.#timeoutMs);
-      throw error;
-    });
+    let limitMs = method === 'GET' ? this.#readMs : this.#timeoutMs;
+    for (let leftMs = this.#timeoutMs; ; limitMs *= 2) {
+      try {
+        return await ask(Math.min(limitMs, leftMs));
+      } catch (error) {
+        // Given up, its connection is closed: the next one goes by another.
+        leftMs -= limitMs;
+        if (!isTimeout(error) || leftMs <= 0) throw error;
+      }
+    }
   }
 
   async #jsonIn(response: Response): Promise<unknown> {
