@@ -36,11 +36,10 @@ const MAX_ANSWER_BYTES = 1024 * 1024;
  * On Kubernetes one of several orchestrators answers at this address, chosen anew for every
  * connection; for a while after its node died a dead one may be chosen. Writes wait for the answer, and
  * within a cluster a connection takes a millisecond: so whoever has not answered by then counts as away
- * and another one is asked, which gets twice as long, or slow networks would never be heard.
+ * and another one is asked. The later ones get more time, or slow networks would never be heard. With one
+ * orchestrator of two away, one time in 128 is not enough.
  */
-const FIRST_CONNECT_MS = 100;
-/** The last one gets 1.6 s. With one orchestrator of two away, one time in thirty-two is not enough. */
-const CONNECT_TRIES = 5;
+const CONNECT_LIMITS_MS: readonly number[] = [100, 100, 100, 100, 400, 800, 1_600];
 
 /**
  * A wait for the next registration is silent for a minute. If its peer dies with its node, nothing
@@ -114,14 +113,16 @@ export class HttpRegistry implements Registry {
 
   /** As `#askOnce`, on another connection when one cannot be made: the question is asked once. */
   async #ask(method: string, url: URL, body = '', waiting: Waiting = {}): Promise<Answer> {
-    for (let triesBefore = 0; ; triesBefore += 1) {
-      const connectMs = FIRST_CONNECT_MS * 2 ** triesBefore;
+    let failure: NotConnected | undefined;
+    for (const connectMs of CONNECT_LIMITS_MS) {
       try {
         return await this.#askOnce({ method, url, body, connectMs }, waiting);
       } catch (error) {
-        if (!(error instanceof NotConnected) || triesBefore + 1 === CONNECT_TRIES) throw error;
+        if (!(error instanceof NotConnected)) throw error;
+        failure = error;
       }
     }
+    throw failure;
   }
 
   #askOnce(

@@ -11,6 +11,8 @@ export function sendJson(response: ServerResponse, status: number, value: unknow
     'content-length': body.length,
     'cache-control': 'no-store',
     'x-content-type-options': 'nosniff',
+    // Where several orchestrators share an address, the next connection may lead to one that can.
+    ...(status === 503 ? { connection: 'close' } : {}),
     // RFC 9110 section 11.6.1: a 401 says how to do better.
     ...(status === 401 ? { 'www-authenticate': 'Bearer realm="keelson"' } : {}),
   });

@@ -37,9 +37,10 @@ export class Watch<T> {
         for (const line of parts) {
           lines.push(line);
           if (line !== '}') continue; // kubectl indents everything inside
-          const object = JSON.parse(lines.join('\n')) as T;
+          const object = JSON.parse(lines.join('\n')) as T & { readonly kind?: string };
           lines = [];
-          this.#onObject(object);
+          // The server's word on why this watch ends; the next one begins with all there is.
+          if (object.kind !== 'Status') this.#onObject(object);
         }
       });
       await exitOf(child);

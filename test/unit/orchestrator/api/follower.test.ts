@@ -1,7 +1,7 @@
 import { listenApi } from '../../../../orchestrator/api/server.ts';
 import type { Leadership } from '../../../../orchestrator/platforms/platform-kind.ts';
 import { rawCall } from '../support/raw-call.ts';
-import { World } from '../support/world.ts';
+import { TOKEN, World } from '../support/world.ts';
 
 const NOBODY = { info: () => undefined, warn: () => undefined, error: () => undefined };
 const never = new Promise<never>(() => undefined);
@@ -30,6 +30,11 @@ test('an orchestrator that follows serves the registry, and says who leads to ev
     code: 'UNAVAILABLE',
     message: expect.stringContaining('ask pod keelson-1'),
   });
+  // By the same connection the same one would be asked again.
+  const { headers } = await rawCall('GET', `${world.api.url}/v1/volumes`, {
+    headers: { authorization: `Bearer ${TOKEN}` },
+  });
+  expect(headers.connection).toBe('close');
   const { secret } = installation.registry.require('default/db');
   const shown = { authorization: `Bearer ${secret}` };
   expect(await statusOf('/v1/registry/default/db', shown)).toBe(200);
