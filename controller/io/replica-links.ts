@@ -30,6 +30,15 @@ interface Peer {
 const FIRST_RETRY_MS = 25;
 const LAST_RETRY_MS = 1_000;
 
+/**
+ * How long the first tries to connect get, and the last. Within a cluster it takes a millisecond; but
+ * what is sent to an address that has just come to be may get lost, and the kernel would send it again
+ * after a second only.
+ */
+const FIRST_CONNECT_MS = 100;
+const LAST_CONNECT_MS = 1_000;
+const QUICK_TRIES = 4;
+
 /** The connections to all copies: made, kept up, and written to once a turn. */
 export class ReplicaLinks {
   readonly #peers = new Map<CopyIndex, Peer>();
@@ -112,9 +121,11 @@ export class ReplicaLinks {
   }
 
   #open(copy: CopyIndex, peer: Peer): void {
-    const { address, hello } = peer;
+    const { address, hello, failures } = peer;
+    const patience = 2 ** Math.max(0, failures - QUICK_TRIES + 1);
+    const connectMs = Math.min(FIRST_CONNECT_MS * patience, LAST_CONNECT_MS);
     peer.link = new ReplicaLink(
-      { ...address, secret: this.#secret, hello },
+      { ...address, secret: this.#secret, hello, connectMs },
       {
         onUp: (welcome) => {
           peer.failures = 0;

@@ -33,11 +33,13 @@ export interface LinkOptions {
   /** The volume's secret, which both sides prove to hold. */
   readonly secret: Buffer;
   readonly hello: Omit<Hello, 'nonce'>;
+  /** How long connecting may take; a second at most. */
+  readonly connectMs?: number;
 }
 
 /** As much as one read of the socket brings. */
 const RECEIVE_BYTES = 256 * 1024;
-/** Connecting and shaking hands is over in milliseconds, or there is nobody there. */
+/** Shaking hands is over in milliseconds, or there is nobody there. */
 const HANDSHAKE_MS = 3_000;
 /** A lost SYN is sent again after 1 s: a new connection does the same, to where the node is by then. */
 const CONNECT_MS = 1_000;
@@ -67,7 +69,7 @@ export class ReplicaLink {
     this.#socket.on('drain', () => handlers.onDrain());
     this.#socket.on('error', (error) => this.#end('UNAVAILABLE', error.message));
     this.#socket.on('close', () => this.#end('UNAVAILABLE', 'the replica closed the connection'));
-    this.#handshakeTimer = this.#endAfter(CONNECT_MS, 'connection');
+    this.#handshakeTimer = this.#endAfter(options.connectMs ?? CONNECT_MS, 'connection');
     this.#socket.once('connect', () => {
       clearTimeout(this.#handshakeTimer);
       this.#handshakeTimer = this.#endAfter(HANDSHAKE_MS, 'handshake');
