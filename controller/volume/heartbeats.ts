@@ -50,8 +50,9 @@ export class Heartbeats {
    */
   whoIsLost(copies: Copies, nowMs: number, effects: VolumeEffect[]): LostCopy[] {
     let lost: LostCopy[] = [];
+    this.#liveness.forgiveSleep(copies.entries, nowMs);
     if (this.isDue(nowMs) || nowMs >= this.#lossDueMs) {
-      lost = this.#liveness.tick(copies.entries, nowMs);
+      lost = this.#liveness.findLost(copies.entries, nowMs);
       const others = copies.entries.filter((entry) => lost.every((one) => one.entry !== entry));
       this.#lossDueMs = this.#liveness.nextLossMs(others, nowMs);
     }
@@ -63,8 +64,13 @@ export class Heartbeats {
   }
 
   /** Carries stableSeq as well, to copies that are otherwise idle. */
-  send(copies: CopyMask, nowMs: number, effects: VolumeEffect[]): void {
+  beat(copies: CopyMask, nowMs: number, effects: VolumeEffect[]): void {
     this.#lastMs = nowMs;
+    this.send(copies, nowMs, effects);
+  }
+
+  /** Beside the beat, which keeps its pace: one that comes and goes must not keep others from theirs. */
+  send(copies: CopyMask, nowMs: number, effects: VolumeEffect[]): void {
     if (copies === 0) return;
     const lease = { start: 0, end: this.#timing.leaseMs };
     const heartbeat = makeControl(this.#numbers, OPCODE.HEARTBEAT, copies, lease);

@@ -18,13 +18,20 @@ export class Liveness {
     this.#lastTickMs = nowMs;
   }
 
-  tick(entries: readonly CopyEntry[], nowMs: number): { entry: CopyEntry; reason: string }[] {
-    // After our own sleep (SIGSTOP, a suspended machine) the silence was ours, not the copies'.
+  /**
+   * To be called at every tick: after our own sleep (SIGSTOP, a suspended machine) the silence was ours,
+   * not the copies'.
+   */
+  forgiveSleep(entries: readonly CopyEntry[], nowMs: number): void {
     const hasSlept = nowMs - this.#lastTickMs > 2 * this.#timing.heartbeatMs;
     this.#lastTickMs = nowMs;
+    if (!hasSlept) return;
+    for (const entry of entries) if (entry.welcome !== undefined) entry.lastHeardMs = nowMs;
+  }
+
+  findLost(entries: readonly CopyEntry[], nowMs: number): { entry: CopyEntry; reason: string }[] {
     return entries.flatMap((entry) => {
       if (entry.welcome === undefined) return [];
-      if (hasSlept) entry.lastHeardMs = nowMs;
       const reason = this.#whyLost(entry, nowMs);
       return reason === undefined ? [] : [{ entry, reason }];
     });

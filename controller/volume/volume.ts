@@ -372,7 +372,7 @@ export class Volume {
       this.#giveUp(entry, reason, nowMs, effects);
     }
     if (isBeat) {
-      this.#heartbeats.send(this.#copies.connected, nowMs, effects);
+      this.#heartbeats.beat(this.#copies.connected, nowMs, effects);
       this.#io.expire(nowMs, effects);
     }
     this.#syncs.resume({ nowMs, effects });

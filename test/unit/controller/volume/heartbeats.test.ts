@@ -20,36 +20,54 @@ function setUp(lastHeardMs: number) {
     first.lastHeardMs = nowMs;
     const isBeat = heartbeats.isDue(nowMs);
     const lost = heartbeats.whoIsLost(copies, nowMs, effects).map(({ entry }) => entry.index);
-    if (isBeat) heartbeats.send(0, nowMs, effects);
+    if (isBeat) heartbeats.beat(0b11, nowMs, effects);
     const wakes = effects.flatMap((effect) => (effect.kind === 'wake' ? effect.afterMs : []));
-    return { lost, wakes };
+    const beats = effects.filter(({ kind }) => kind === 'send').length;
+    return { lost, wakes, beats };
   };
-  return { second, tick };
+  const sendToOne = (nowMs: number) => heartbeats.send(0b01, nowMs, []);
+  return { second, tick, sendToOne };
 }
 type Entry = Copies['entries'][number];
 
 test('a silent copy is lost when its time is over, not at the beat after that', () => {
   const { tick } = setUp(100);
   for (let beatMs = 0; beatMs <= silenceMs - heartbeatMs; beatMs += heartbeatMs) {
-    expect(tick(beatMs)).toEqual({ lost: [], wakes: [] });
+    expect(tick(beatMs)).toMatchObject({ lost: [], wakes: [] });
   }
-  expect(tick(silenceMs)).toEqual({ lost: [], wakes: [100] });
+  expect(tick(silenceMs)).toMatchObject({ lost: [], wakes: [100] });
   // Somebody else wanted to be woken earlier: the wake is asked for again.
-  expect(tick(silenceMs + 40)).toEqual({ lost: [], wakes: [60] });
-  expect(tick(silenceMs + 100)).toEqual({ lost: [1], wakes: [] });
+  expect(tick(silenceMs + 40)).toMatchObject({ lost: [], wakes: [60] });
+  expect(tick(silenceMs + 100)).toMatchObject({ lost: [1], wakes: [] });
 });
 
 test('a copy that is heard meanwhile is not lost, and nobody is woken for it again', () => {
   const { second, tick } = setUp(100);
   for (let beatMs = 0; beatMs <= silenceMs; beatMs += heartbeatMs) tick(beatMs);
   second.lastHeardMs = silenceMs + 50;
-  expect(tick(silenceMs + 100)).toEqual({ lost: [], wakes: [] });
+  expect(tick(silenceMs + 100)).toMatchObject({ lost: [], wakes: [] });
 });
 
 test('copies that answer each beat cost no wake', () => {
   const { second, tick } = setUp(0);
   for (let beatMs = 0; beatMs < 20 * heartbeatMs; beatMs += heartbeatMs) {
-    expect(tick(beatMs)).toEqual({ lost: [], wakes: [] });
+    expect(tick(beatMs)).toMatchObject({ lost: [], wakes: [] });
     second.lastHeardMs = beatMs + 3;
   }
+});
+
+test('one copy that comes and goes neither keeps the others from their beat nor hides their silence', () => {
+  const { second, tick, sendToOne } = setUp(0);
+  tick(0);
+  for (let beatMs = heartbeatMs; beatMs <= 3 * heartbeatMs; beatMs += heartbeatMs) {
+    sendToOne(beatMs - heartbeatMs / 2);
+    expect(tick(beatMs)).toMatchObject({ lost: [], beats: 1 });
+    second.lastHeardMs = beatMs + 3;
+  }
+  const lossMs = second.lastHeardMs + silenceMs;
+  for (let beatMs = 4 * heartbeatMs; beatMs < lossMs; beatMs += heartbeatMs) {
+    sendToOne(beatMs - heartbeatMs / 2);
+    tick(beatMs);
+  }
+  expect(tick(lossMs).lost).toEqual([1]);
 });
