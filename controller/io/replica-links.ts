@@ -1,4 +1,8 @@
-import { MAX_UNSENT_BYTES, ReplicaLink } from '../../replica/client/replica-link.ts';
+import {
+  MAX_CONNECT_MS,
+  MAX_UNSENT_BYTES,
+  ReplicaLink,
+} from '../../replica/client/replica-link.ts';
 import { assert } from '../../replica/common/assert.ts';
 import type { ErrorCode } from '../../replica/common/errors.ts';
 import type { Log } from '../../replica/common/log.ts';
@@ -31,12 +35,11 @@ const FIRST_RETRY_MS = 25;
 const LAST_RETRY_MS = 1_000;
 
 /**
- * How long the first tries to connect get, and the last. Within a cluster it takes a millisecond; but
- * what is sent to an address that has just come to be may get lost, and the kernel would send it again
- * after a second only.
+ * How long the first tries to connect get; later ones up to MAX_CONNECT_MS. Within a cluster it takes a
+ * millisecond; but what is sent to an address that has just come to be may get lost, and the kernel
+ * would send it again after a second only.
  */
 const FIRST_CONNECT_MS = 100;
-const LAST_CONNECT_MS = 1_000;
 const QUICK_TRIES = 4;
 
 /** The connections to all copies: made, kept up, and written to once a turn. */
@@ -123,7 +126,7 @@ export class ReplicaLinks {
   #open(copy: CopyIndex, peer: Peer): void {
     const { address, hello, failures } = peer;
     const patience = 2 ** Math.max(0, failures - QUICK_TRIES + 1);
-    const connectMs = Math.min(FIRST_CONNECT_MS * patience, LAST_CONNECT_MS);
+    const connectMs = Math.min(FIRST_CONNECT_MS * patience, MAX_CONNECT_MS);
     peer.link = new ReplicaLink(
       { ...address, secret: this.#secret, hello, connectMs },
       {

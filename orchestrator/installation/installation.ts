@@ -240,8 +240,7 @@ export class Installation {
     this.#refuseReplaced(address, next);
     const change = await this.registry.changeMembership(address, next);
     if (!change.ok) return change;
-    const { before, after } = change;
-    this.tellMembership({ before, after }, this.registry.require(address));
+    this.tellMembership(change, this.registry.require(address));
     return change;
   }
 

@@ -8,8 +8,14 @@ import {
   OLD_DISRUPTION_BUDGETS,
   type Resource,
 } from '../kubernetes/resources.ts';
-import { addressOf, type VolumeRecord } from '../model/volume.ts';
-import { LABELS, MANAGED, volumeLabels, volumeObjectName } from '../platforms/kubernetes/names.ts';
+import type { VolumeRecord } from '../model/volume.ts';
+import {
+  LABELS,
+  MANAGED,
+  volumeAddressIn,
+  volumeLabels,
+  volumeObjectName,
+} from '../platforms/kubernetes/names.ts';
 import { KeyedQueue } from '../reconcile/keyed-queue.ts';
 import type { Registry } from '../registry/registry.ts';
 import { Pace } from './pace.ts';
@@ -93,7 +99,10 @@ export class DisruptionBudgets {
     const budgets = api.inform(resource, query);
     await budgets.ready;
     // Of volumes that went while nobody led.
-    for (const { metadata } of budgets.all()) this.add(addressIn(metadata.labels));
+    for (const { metadata } of budgets.all()) {
+      const address = volumeAddressIn(metadata.labels);
+      if (address !== undefined) this.add(address);
+    }
     return { resource, budgets };
   }
 
@@ -106,7 +115,7 @@ export class DisruptionBudgets {
     const isOver = record === undefined || record.isDeleting;
     const wanted = isOver ? undefined : budgetOf(record, namespace);
     for (const { metadata } of budgets.all()) {
-      const isOfIt = addressIn(metadata.labels) === address;
+      const isOfIt = volumeAddressIn(metadata.labels) === address;
       if (!isOfIt || metadata.name === wanted?.metadata.name) continue;
       if (!(await this.#pace.turn())) return;
       await api.remove(resource, metadata);
@@ -138,9 +147,4 @@ function mayOneGo({ spec, membership }: VolumeRecord): boolean {
   const copies = Object.values(membership.copies);
   const isWhole = copies.every(({ state }) => state === 'in-sync');
   return isWhole && copies.length > 1 && copies.length > spec.replicas;
-}
-
-function addressIn(labels: Readonly<Record<string, string>> = {}): string {
-  const { [LABELS.volumeNamespace]: namespace = '', [LABELS.volume]: name = '' } = labels;
-  return addressOf({ namespace, name });
 }

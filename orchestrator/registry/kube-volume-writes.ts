@@ -4,10 +4,14 @@ import type { Informer, KubeApi, MergePatch } from '../kubernetes/kube-api.ts';
 import type { ObjectName, Secret, VolumeObject } from '../kubernetes/objects.ts';
 import { SECRETS, VOLUMES } from '../kubernetes/resources.ts';
 import { addressOf, isSameChap, parseVolumeName, type VolumeRecord } from '../model/volume.ts';
-import { DATA_FINALIZER, volumeObjectName } from '../platforms/kubernetes/names.ts';
+import {
+  DATA_FINALIZER,
+  volumeAddressIn,
+  volumeObjectName,
+} from '../platforms/kubernetes/names.ts';
 import { volumeObjectOf, volumePatch } from './kube-spec.ts';
 import { encode, hasFinalizer, otherChapKeys, secretObjectOf } from './kube-state.ts';
-import { addressOfSecret, type KubeVolume, type KubeVolumes } from './kube-volumes.ts';
+import type { KubeVolume, KubeVolumes } from './kube-volumes.ts';
 
 export interface VolumeWritesOptions {
   readonly api: KubeApi;
@@ -213,7 +217,9 @@ export class VolumeWrites {
 
   /** All that there are for a volume of that name, of whichever id. */
   #secretsOf(address: string): Secret[] {
-    return this.#options.secrets.all().filter((secret) => addressOfSecret(secret) === address);
+    return this.#options.secrets
+      .all()
+      .filter(({ metadata }) => volumeAddressIn(metadata.labels) === address);
   }
 
   #secretNameOf({ spec }: VolumeRecord): ObjectName {

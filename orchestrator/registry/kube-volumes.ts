@@ -7,7 +7,7 @@ import { addressOfObject } from '../kubernetes/object-name.ts';
 import type { ObjectName, Secret, VolumeObject } from '../kubernetes/objects.ts';
 import { SECRETS, VOLUMES } from '../kubernetes/resources.ts';
 import { addressOf, parseVolumeName, type VolumeRecord } from '../model/volume.ts';
-import { LABELS, volumeObjectName } from '../platforms/kubernetes/names.ts';
+import { LABELS, volumeAddressIn, volumeObjectName } from '../platforms/kubernetes/names.ts';
 import {
   canonicalJson,
   isLeft,
@@ -64,7 +64,7 @@ export class KubeVolumes {
       if (object !== undefined) this.look(addressOfObject(object.metadata));
     });
     options.secrets.subscribe(({ before, after }) => {
-      const address = addressOfSecret(after ?? before);
+      const address = volumeAddressIn((after ?? before)?.metadata.labels);
       if (address === undefined) return;
       if (after === undefined) this.#noteSecretGone(address, before);
       else if (!this.#known.has(address)) this.look(address);
@@ -279,13 +279,6 @@ export class KubeVolumes {
     timer.unref();
     this.#timers.add(timer);
   }
-}
-
-/** undefined: it is no volume's. */
-export function addressOfSecret(secret: Secret | undefined): string | undefined {
-  const labels = secret?.metadata.labels ?? {};
-  const [namespace, name] = [labels[LABELS.volumeNamespace], labels[LABELS.volume]];
-  return namespace === undefined || name === undefined ? undefined : addressOf({ namespace, name });
 }
 
 function whyUnknown({ volume }: StoredRecord): RecordFault {

@@ -33,7 +33,7 @@ export interface LinkOptions {
   /** The volume's secret, which both sides prove to hold. */
   readonly secret: Buffer;
   readonly hello: Omit<Hello, 'nonce'>;
-  /** How long connecting may take; a second at most. */
+  /** How long connecting may take; MAX_CONNECT_MS at most, and if it is not told. */
   readonly connectMs?: number;
 }
 
@@ -42,7 +42,7 @@ const RECEIVE_BYTES = 256 * 1024;
 /** Shaking hands is over in milliseconds, or there is nobody there. */
 const HANDSHAKE_MS = 3_000;
 /** A lost SYN is sent again after 1 s: a new connection does the same, to where the node is by then. */
-const CONNECT_MS = 1_000;
+export const MAX_CONNECT_MS = 1_000;
 
 /** One connection to a replica, from the first byte of the handshake to its end. */
 export class ReplicaLink {
@@ -69,7 +69,7 @@ export class ReplicaLink {
     this.#socket.on('drain', () => handlers.onDrain());
     this.#socket.on('error', (error) => this.#end('UNAVAILABLE', error.message));
     this.#socket.on('close', () => this.#end('UNAVAILABLE', 'the replica closed the connection'));
-    this.#handshakeTimer = this.#endAfter(options.connectMs ?? CONNECT_MS, 'connection');
+    this.#handshakeTimer = this.#endAfter(options.connectMs ?? MAX_CONNECT_MS, 'connection');
     this.#socket.once('connect', () => {
       clearTimeout(this.#handshakeTimer);
       this.#handshakeTimer = this.#endAfter(HANDSHAKE_MS, 'handshake');

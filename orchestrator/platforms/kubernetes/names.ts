@@ -113,6 +113,12 @@ export function volumeLabels({ namespace, name, id }: NamedVolume): ObjectLabels
   };
 }
 
+/** Of the volume that these labels name (`volumeLabels`); undefined: they name none. */
+export function volumeAddressIn(labels: ObjectLabels | undefined): string | undefined {
+  const [namespace, name] = [labels?.[LABELS.volumeNamespace], labels?.[LABELS.volume]];
+  return namespace === undefined || name === undefined ? undefined : addressOf({ namespace, name });
+}
+
 /** Labels of Deployment, pods and Service of a process; its pods have SERVING besides. */
 export function processLabels(process: ProcessSpec): ObjectLabels {
   const labels = { ...volumeLabels(process.volume), [LABELS.role]: process.role };
