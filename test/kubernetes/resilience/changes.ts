@@ -108,9 +108,8 @@ export const CHANGE_SCENARIOS: readonly Scenario[] = [
 ];
 
 function drain(node: string, { timeoutSeconds } = { timeoutSeconds: 80 }): Promise<string> {
-  const options = ['--ignore-daemonsets', '--delete-emptydir-data', '--force'];
-  options.push(`--timeout=${timeoutSeconds}s`);
-  return kubectlWith(undefined, ['drain', node, ...options], DRAIN_LIMIT_MS);
+  const words = ['drain', node, '--ignore-daemonsets', '--delete-emptydir-data', '--force'];
+  return kubectlWith(undefined, [...words, `--timeout=${timeoutSeconds}s`], DRAIN_LIMIT_MS);
 }
 
 /** Waits until no copy is left there; how many in-sync ones there were all the while. */

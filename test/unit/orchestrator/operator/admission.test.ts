@@ -5,7 +5,7 @@ import {
   VOLUMES,
 } from '../../../../orchestrator/kubernetes/resources.ts';
 import { KeelsonError } from '../../../../replica/common/errors.ts';
-import { OperatorStage, pass, stopTime } from './support/operator-stage.ts';
+import { type OperatorStage, pass, useStage } from './support/operator-stage.ts';
 
 const CHAP = {
   'node.session.auth.username': 'alice',
@@ -15,14 +15,8 @@ const IN_FORCE = 'True Accepted: its spec is in force';
 
 let stage: OperatorStage;
 
-beforeEach(async () => {
-  stopTime();
-  stage = await OperatorStage.start();
-});
-
-afterEach(async () => {
-  await stage.follow();
-  jest.useRealTimers();
+useStage((made) => {
+  stage = made;
 });
 
 function record(name = 'data') {

@@ -1,21 +1,15 @@
 import { RULES } from '../../../../orchestrator/kubernetes/resources.ts';
-import { OperatorStage, pass, showCondition, stopTime } from './support/operator-stage.ts';
+import { type OperatorStage, pass, showCondition, useStage } from './support/operator-stage.ts';
 
 const TWO_FOR_PROD = { selector: 'env==prod', labels: { 'keelson.io/replicas': '2' } };
 const IN_FORCE = 'True Accepted: it decides about the volumes that it selects';
 
 let stage: OperatorStage;
 
-beforeEach(async () => {
-  stopTime();
-  stage = await OperatorStage.start();
+useStage(async (made) => {
+  stage = made;
   await stage.apply('data', {}, { env: 'prod' });
   await stage.apply('other', {}, { env: 'test' });
-});
-
-afterEach(async () => {
-  await stage.follow();
-  jest.useRealTimers();
 });
 
 function replicasOf(name: string): number {

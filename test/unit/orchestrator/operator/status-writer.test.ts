@@ -1,16 +1,10 @@
 import { VOLUMES } from '../../../../orchestrator/kubernetes/resources.ts';
-import { OperatorStage, pass, stopTime } from './support/operator-stage.ts';
+import { type OperatorStage, pass, useStage } from './support/operator-stage.ts';
 
 let stage: OperatorStage;
 
-beforeEach(async () => {
-  stopTime();
-  stage = await OperatorStage.start();
-});
-
-afterEach(async () => {
-  await stage.follow();
-  jest.useRealTimers();
+useStage((made) => {
+  stage = made;
 });
 
 function patches(): string[] {

@@ -210,6 +210,20 @@ export function stopTime(): void {
   jest.useFakeTimers({ now: new Date('2026-11-21T12:00:00Z'), doNotFake: [...doNotFake] });
 }
 
+/** One for each test of a file, in which time stands still. */
+export function useStage(use: (stage: OperatorStage) => void | Promise<void>): void {
+  let stage: OperatorStage | undefined;
+  beforeEach(async () => {
+    stopTime();
+    stage = await OperatorStage.start();
+    await use(stage);
+  });
+  afterEach(async () => {
+    await stage?.follow();
+    jest.useRealTimers();
+  });
+}
+
 export async function pass(ms: number): Promise<void> {
   await jest.advanceTimersByTimeAsync(ms);
 }
